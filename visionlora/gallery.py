@@ -52,6 +52,7 @@ def gallery(config: DictConfig) -> int:
     """Find, sort, show, write; returns `SOME_BROKEN` where an adapter could not be read."""
     options = build(GalleryOptions, plain(config))
     require_all_writable(report=options.report)
+    from visionlora.plain_table import show
     from visionlora.report.gallery import (
         filter_entries,
         find_adapters,
@@ -59,7 +60,6 @@ def gallery(config: DictConfig) -> int:
         sort_entries,
         write_gallery_page,
     )
-    from visionlora.report.tables import show
     from visionlora.text import printable
 
     found, problems = find_adapters(Path(options.folder))

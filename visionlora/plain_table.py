@@ -1,8 +1,12 @@
-"""A table of the terminal without lines."""
+"""Tables of the terminal, without lines."""
 
 from __future__ import annotations
 
+from rich.console import Console, RenderableType
 from rich.table import Table
+
+_USUAL = 80
+"""Characters of a line that tables are made for: there nothing is cut off."""
 
 
 def plain_table(title: str | None = None, gap: int = 2) -> Table:
@@ -16,3 +20,26 @@ def plain_table(title: str | None = None, gap: int = 2) -> Table:
         title=title, title_justify="left", caption_justify="left", header_style="bold", box=None,
         pad_edge=False, padding=(0, gap, 0, 0),
     )  # fmt: skip
+
+
+def show(table: RenderableType, console: Console | None = None) -> None:
+    """Print a table. In a terminal that is too narrow for its words and figures the lines run over, because a
+    figure that is cut off is lost, or another one."""
+    console = console or Console()
+    own = width = console.width
+    if own < _USUAL:
+        whole = _letters(table, console, 2 * _USUAL)
+        while width < 2 * _USUAL and _letters(table, console, width) < whole:
+            width += 1
+    try:
+        console.width = width
+        console.print(table, crop=False)
+    finally:
+        console.width = own
+
+
+def _letters(table: RenderableType, console: Console, width: int) -> int:
+    """How many letters are seen; rich cuts words off, with an ellipsis, and leaves out whole columns."""
+    lines = console.render_lines(table, console.options.update(width=width), pad=False)
+    seen = "".join(segment.text for line in lines for segment in line)
+    return sum(not letter.isspace() and letter != "…" for letter in seen)

@@ -43,8 +43,9 @@ def runs(config: DictConfig) -> int:
     """Find, compare, show, write; returns `SOME_BROKEN` where a run could not be read."""
     options = build(RunsOptions, plain(config))
     require_all_writable(output=options.output)
+    from visionlora.plain_table import show
     from visionlora.report.runs import RunRow, best_run, write_runs_csv, write_runs_page
-    from visionlora.report.tables import show, sweep_table
+    from visionlora.report.tables import sweep_table
     from visionlora.run_folder.find_runs import find_runs, varied_options
     from visionlora.settings import keys_of
     from visionlora.text import printable

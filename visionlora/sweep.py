@@ -52,8 +52,9 @@ class SweepTable(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the table of the runs that wrote figures."""
+        from visionlora.plain_table import show
         from visionlora.report.metrics_file import read_metrics
-        from visionlora.report.tables import seeds_table, show, sweep_table
+        from visionlora.report.tables import seeds_table, sweep_table
 
         jobs = read_jobs(Path(config.hydra.sweep.dir))
         SweepTable.exit_code = max((job.exit_code for job in jobs), default=0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from visionlora.plain_table import show
 from visionlora.report.rank_table import rank_curve_table
 from visionlora.report.sheet import PredictionRow
 from visionlora.report.summary import summary_table
@@ -17,7 +18,6 @@ from visionlora.report.tables import (
     evaluation_table,
     predictions_table,
     seeds_table,
-    show,
     sweep_table,
 )
 
@@ -221,6 +221,35 @@ def test_no_line_begins_with_a_percent_sign() -> None:
     for width in range(30, 60):
         text = _text(predictions_table([row]), width)
         assert "75 %" in text and "20 %" in text, text
+
+
+@pytest.mark.parametrize("width", [24, 30, 40, 60, 79, 80])
+@pytest.mark.parametrize("before", [None, [("yawl", 0.25)]])
+def test_no_prediction_is_cut_off_in_a_narrow_terminal(
+    width: int, before: list[tuple[str, float]] | None
+) -> None:
+    row = PredictionRow(Path("photos/holiday/0001.png"), None, before, [("yawl", 0.84), ("hen", 0.12)])
+    text = _text(predictions_table([row], width=width), width)
+    assert "84 %" in text and "12 %" in text
+    assert before is None or "25 %" in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_no_figure_is_cut_off_in_a_narrow_terminal(metrics: dict[str, Any], width: int) -> None:
+    for table in (
+        summary_table, lambda metrics: changes_table(metrics["retention"]),
+        lambda metrics: sweep_table([("lora.rank=8", metrics), ("lora.rank=16", metrics)]),
+        lambda metrics: seeds_table([("lora.rank=8", [metrics, metrics])]),
+    ):  # fmt: skip
+        wide, narrow = _text(table(metrics), 200), "".join(_text(table(metrics), width).split())
+        assert "…" not in narrow
+        lost = [word for word in wide.split() if word[-1].isdigit() and word not in narrow]
+        assert not lost
+
+
+def test_a_table_that_fits_is_no_wider_than_the_terminal(metrics: dict[str, Any]) -> None:
+    text = _text(sweep_table([("lora.rank=8", metrics), ("lora.rank=16", metrics)]), 80)
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_frozen_networks_prediction_is_shown_only_if_there_is_one() -> None:

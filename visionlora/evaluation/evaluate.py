@@ -44,11 +44,12 @@ from visionlora.files import replacing, require_all_writable
 from visionlora.models.classes import outputs_of_labels
 from visionlora.models.restore import TrainedModel
 from visionlora.models.several_adapters import restore_adapters
+from visionlora.plain_table import show
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
 from visionlora.report.rank_table import rank_curve_table
 from visionlora.report.strength_curve import strength_curve_figure, strength_curve_table
-from visionlora.report.tables import changes_table, evaluation_table, show
+from visionlora.report.tables import changes_table, evaluation_table
 from visionlora.tasks.choose import task_of
 
 

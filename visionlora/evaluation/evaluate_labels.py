@@ -13,9 +13,9 @@ from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.predictions import Predictions
 from visionlora.models.restore import TrainedModel, adapter_directory, has_several_labels
+from visionlora.plain_table import show
 from visionlora.report.label_figures import LabelFigures, labels_table
 from visionlora.report.metrics_file import SELECTED, UNKNOWN
-from visionlora.report.tables import show
 from visionlora.tasks.choose import task_of
 from visionlora.text import counted
 

@@ -29,10 +29,11 @@ from visionlora.files import replacing, require_all_writable
 from visionlora.memory import computed
 from visionlora.models.restore import TrainedModel
 from visionlora.models.several_adapters import restore_adapters
+from visionlora.plain_table import show
 from visionlora.processes import gather
 from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
-from visionlora.report.tables import predictions_table, show
+from visionlora.report.tables import predictions_table
 from visionlora.signals import StopRequest, stoppable
 from visionlora.tasks.base import Prediction, Task
 from visionlora.tasks.choose import task_of
@@ -112,7 +113,7 @@ def _predict(
                 break
     rows = [_row(prediction) for prediction in shown]
     if rows:
-        show(predictions_table(rows, several), console)
+        show(predictions_table(rows, several, console.width), console)
     _say_totals(console, options.output, count - len(broken), len(shown))
     if count < len(images):
         console.print(Text(f"stopped after {count:,} of {counted(len(images), 'image')}"))

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -22,28 +22,30 @@ from visionlora.text import counted, for_terminal, percent
 
 _PATH_WIDTH = 34
 """Characters of a path that stand in one line in a table of predictions, if that has three columns."""
+_USUAL_TERMINAL = 80
+"""In narrower ones a path has no such width, which would leave none for the predictions."""
 
 
-def show(table: RenderableType, console: Console | None = None) -> None:
-    """Print a table."""
-    (console or Console()).print(table)
-
-
-def predictions_table(rows: Sequence[PredictionRow], several: bool = False) -> Table:
+def predictions_table(rows: Sequence[PredictionRow], several: bool = False, width: int = 80) -> Table:
     """One row per image: its path, the most probable class, the next ones, and the frozen network's class.
 
-    The column for the frozen network is there only if some row has its prediction. ``several``: the first
-    name is all labels of the image, and there are no others.
+    The column for the frozen network is there only if some row has its prediction.
+
+    Args:
+        rows: one for each image.
+        several: the first name is all labels of the image, and there are no others.
+        width: of the terminal, in letters.
     """
     compared = any(row.before is not None for row in rows)
     table = plain_table()
     # A file name is broken only where it is long: predictions can be read in several lines.
     longest = max((len(for_terminal(row.path)) for row in rows), default=0)
-    table.add_column("image", overflow="fold", min_width=min(longest, 0 if compared else _PATH_WIDTH))
+    usual = 0 if compared or width < _USUAL_TERMINAL else _PATH_WIDTH
+    table.add_column("image", overflow="fold", min_width=min(longest, usual))
     if compared:
-        table.add_column("frozen network, top-1")
-    table.add_column("labels, the lowest probability" if several else "top-1 prediction")
-    table.add_column("" if several else "next predictions", style="dim")
+        table.add_column("frozen network, top-1", overflow="fold")
+    table.add_column("labels, the lowest probability" if several else "top-1 prediction", overflow="fold")
+    table.add_column("" if several else "next predictions", style="dim", overflow="fold")
     for row in rows:
         before = [_prediction(row.before[:1]) if row.before else Text("-")] if compared else []
         table.add_row(_text(row.path), *before, _prediction(row.after[:1]), _prediction(row.after[1:]))

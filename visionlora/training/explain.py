@@ -25,8 +25,8 @@ from visionlora.kernels.decisions import Decision, Decisions
 from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.known import POCKET
+from visionlora.plain_table import show
 from visionlora.report.explanation import explanation_table
-from visionlora.report.tables import show
 from visionlora.terminal import show_on_stderr
 from visionlora.text import counted
 from visionlora.training.config import ExplainConfig, TrainerConfig

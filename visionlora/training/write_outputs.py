@@ -23,6 +23,7 @@ from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
 from visionlora.models.adapted import AdaptedNetwork
+from visionlora.plain_table import show
 from visionlora.report.classification_report import ClassificationReport, write_classes
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.label_figures import label_figures, labels_markdown, labels_table, write_labels
@@ -39,7 +40,7 @@ from visionlora.report.preview import write_preview
 from visionlora.report.run_page import HeatMap, RunReport, write_run_page
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.summary import summary_table
-from visionlora.report.tables import changes_table, earlier_table, show
+from visionlora.report.tables import changes_table, earlier_table
 from visionlora.run_folder.loggers import close_logger
 from visionlora.run_folder.names import CONFIG
 from visionlora.tasks.base import Task
