@@ -251,3 +251,17 @@ def test_a_plugin_of_hydra_that_is_not_installed_is_named_with_its_extra() -> No
     error = ValueError("In 'hydra/sweeper/search': Could not load 'hydra/sweeper/optuna'.\nAvailable: basic")
     said = "there is no hydra/sweeper/optuna: Hydra's plugins are in pip install 'visionlora[sweep]'"
     assert explain_composition(error) == said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no other system lets the folder of a shell be removed")
+@pytest.mark.parametrize("words", [["runs"], ["predict", "adapter=a", "images=b"], ["check", "data.root=a"]])
+def test_a_folder_that_was_removed_under_the_shell_is_named_as_such(words: list[str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = f"import os; os.rmdir({str(gone)!r}); from visionlora.cli import main; main()"
+    left = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=gone, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert left.stderr.startswith("error: the current folder is not there any more")
+    assert left.returncode == 2 and len(left.stderr.splitlines()) == 1

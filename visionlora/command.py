@@ -20,7 +20,7 @@ from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import cannot_use
 from visionlora.help import asked_about, command_help, help_on
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
-from visionlora.paths import new_folder, shipped
+from visionlora.paths import new_folder, require_current_folder, shipped
 from visionlora.process_exit import end_command
 from visionlora.settings import groups_of, keys_of, no_value, register, top_level
 from visionlora.signals import Stopped, starting, stoppable
@@ -80,6 +80,7 @@ def _launch(task: Task, command: Command) -> NoReturn:
     arguments = Arguments(keys, groups, given)
     try:
         print_help_or_version(command, given)
+        require_current_folder()
         sys.argv[1:] = arguments.for_hydra()
     except VisionLoraError as error:
         fail(str(error))

@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from visionlora.errors import VisionLoraError
 from visionlora.this_process import this_process
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -17,6 +18,21 @@ _SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE
 def shipped(relative: str) -> Path:
     """The absolute path of ``conf/...`` or ``data/...`` as shipped, wherever the package is installed."""
     return _SHIPPED / relative
+
+
+def require_current_folder() -> None:
+    """Refuse a folder that was removed under the shell that is in it: nothing could be looked up.
+
+    Raises:
+        VisionLoraError: it is gone.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise VisionLoraError(
+            "the current folder is not there any more: it was removed, or removed and made again; cd to one "
+            'that is there (where it was made again: cd "$PWD")'
+        ) from error
 
 
 def with_home(path: str | Path) -> Path:

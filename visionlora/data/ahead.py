@@ -15,7 +15,7 @@ from visionlora.data.files.system_files import is_system_file
 from visionlora.data.images.fingerprint import fingerprinted
 from visionlora.data.index.fingerprints import Early, holds_any_of
 from visionlora.errors import VisionLoraError
-from visionlora.paths import cache_directory
+from visionlora.paths import cache_directory, require_current_folder
 
 FROM = 2000
 """Smaller folders are looked through in a moment."""
@@ -36,6 +36,7 @@ def reading_ahead(root: str) -> Iterator[None]:
         root: what the user gave, whatever it is.
     """
     try:
+        require_current_folder()
         folder = as_written(root)
     except VisionLoraError:  # the command says so
         yield
