@@ -62,6 +62,15 @@ def best_run(runs: Sequence[Mapping[str, Any]]) -> int | None:
     )
 
 
+def is_best_by_loss(runs: Sequence[Mapping[str, Any]], best: int) -> bool:
+    """Whether another run has learned as much as the best one, so that the smaller loss decided."""
+    kept = runs[best]["strength"].get("kept", True)
+    others = [one for one in runs if one["strength"].get("kept", True) or not kept]
+    return (
+        sum(learned_in_comparison(one).after == learned_in_comparison(runs[best]).after for one in others) > 1
+    )
+
+
 def learned_the_same(runs: Sequence[Mapping[str, Any]]) -> bool:
     """Whether runs have learned the same classes and task, so that their figures can be compared."""
     return len({(learned_figure(one), _classes(one.get("classes"))) for one in runs}) <= 1
@@ -122,12 +131,19 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
     )
     words = "None is marked as the best: fewer than two have validation images, or their classes differ."
     if best is not None:
-        kept = each[best]["within budget"] is not False
-        among = "Of the runs within their budgets," if kept else "No run keeps its budgets;"
+        kept = each[best]["within budget"]
+        among = {
+            None: "The",
+            True: "Of the runs within their budgets, the",
+            False: "No run keeps its budgets; the",
+        }
         figure = "mean average precision" if "mAP" in shown else "top-1"
+        tie = ", and of those with as much the smallest loss" * is_best_by_loss(
+            [row.metrics for row in rows], best
+        )
         words = (
-            f"{among} the best has the highest {figure} on its validation images. It was chosen by this "
-            "figure, which is therefore a little too good; figures on test images are not."
+            f"{among[kept]} best has the highest {figure} on its validation images{tie}. It was chosen by "
+            "these figures, which are therefore a little too good; figures on test images are not."
         )
     words += " Low and high bound the 95 % interval of top-1." * ("low" in shown)
     content = (

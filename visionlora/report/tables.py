@@ -15,7 +15,7 @@ from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
 from visionlora.report.prediction_text import PredictionText
-from visionlora.report.runs import best_run, learned_the_same
+from visionlora.report.runs import best_run, is_best_by_loss, learned_the_same
 from visionlora.report.selected import selected_clause, selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import counted, for_terminal, percent
@@ -192,9 +192,10 @@ def _sweep_caption(
     """Why one run is marked, what their images chose, and what was not measured."""
     parts = []
     if best is not None:
-        kept = runs[best]["strength"].get("kept", True)
-        within = " within the budgets" if kept else "; no run keeps its budgets"
-        parts.append(f"* the best: highest {names}{within}")
+        budgets = {None: "", True: " within the budgets", False: "; no run keeps its budgets"}
+        within = budgets[runs[best]["strength"].get("kept")]
+        tie = ", then smallest loss" * is_best_by_loss(runs, best)
+        parts.append(f"* the best: highest {names}{tie}{within}")
     elif not learned_the_same(runs):
         parts.append("none is marked as the best: they learned different classes")
     if words := selected_of_runs(runs):

@@ -6,6 +6,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy
 import pytest
@@ -164,6 +165,16 @@ def test_a_text_file_named_jpg_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("I am no image")
     with pytest.raises(BadImage, match=r"a\.jpg: a text file, not an image; repair or remove it"):
         open_image(tmp_path / "a.jpg")
+
+
+def test_what_is_no_file_is_not_to_be_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadImage, match="a folder, not an image; give the images in it"):
+        open_image(tmp_path)
+    with pytest.raises(BadImage, match="no such file; check the path"):
+        open_image(tmp_path / "a.png")
+    monkeypatch.setattr("pathlib.Path.stat", Mock(side_effect=PermissionError(13, "not allowed")))
+    with pytest.raises(BadImage, match="no permission to read it; change its permissions"):
+        open_image(tmp_path / "a.png")
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:

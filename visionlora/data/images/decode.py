@@ -17,7 +17,7 @@ from PIL import Image, JpegImagePlugin
 from visionlora.data.files.formats import FORMATS, SUFFIXES, TGA, without_leading_bytes, without_metadata
 from visionlora.data.files.share import retried
 from visionlora.data.images.plain_jpeg import plain_jpeg
-from visionlora.data.images.unreadable import MISSING, reason
+from visionlora.data.images.unreadable import ADVICE, reason
 from visionlora.errors import VisionLoraError
 
 __all__ = [
@@ -94,8 +94,7 @@ class BadImage(VisionLoraError):
     """One image that cannot be used: ``path``, and ``reason`` without the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        advice = "check the path" if reason == MISSING else "repair or remove it"
-        super().__init__(f"{path}: {reason}; {advice}")
+        super().__init__(f"{path}: {reason}; {ADVICE.get(reason, 'repair or remove it')}")
         self.path = path
         self.reason = reason
 

@@ -11,6 +11,12 @@ from visionlora.data.files.formats import FORMATS, UNREAD_KINDS, sniff
 from visionlora.data.images.tiff import channels_of
 
 MISSING = "no such file"
+_FOLDER = "a folder, not an image"
+_NOT_PERMITTED = "no permission to read it"
+ADVICE = {
+    MISSING: "check the path", _FOLDER: "give the images in it", _NOT_PERMITTED: "change its permissions",
+}  # fmt: skip
+"""What to do about a file, by why it cannot be used; about all others: repair or remove it."""
 _HEAD = 2**16
 """Bytes in which the frame of a JPEG begins, and in which one is looked for behind other bytes."""
 _TGA_END = b"TRUEVISION-XFILE.\0"
@@ -31,9 +37,9 @@ def reason(path: Path, error: Exception) -> str:
         annex = ": git annex get fetches it" if "/annex/objects/" in str(path.readlink()) else ""
         return f"a link to a file that is not there{annex}"
     if isinstance(error, PermissionError):
-        return "no permission to read it"
+        return _NOT_PERMITTED
     if isinstance(error, IsADirectoryError):
-        return "a folder, not an image"
+        return _FOLDER
     if isinstance(error, OSError) and error.errno is not None:
         return "a link to itself" if path.is_symlink() else (error.strerror or str(error)).lower()
     if isinstance(error, MemoryError):
