@@ -28,7 +28,7 @@ from visionlora.data.splits.make_splits import FoundImages, ImageFolder, make_fo
 from visionlora.data.tables.several_labels import require_several
 from visionlora.errors import VisionLoraError, about
 from visionlora.lazy import garbage_kept
-from visionlora.models.class_outputs import describe_outputs
+from visionlora.models.class_outputs import describe_outputs, without_output
 from visionlora.models.config import ModelConfig
 from visionlora.models.known import (
     AUTO,
@@ -208,8 +208,8 @@ def _said_of_auto(model: ModelConfig, outputs: Mapping[str, Output]) -> list[str
     """Where ``model=auto`` has no weights yet: which classes it takes for others if they cannot be had."""
     if model.name != AUTO:
         return []
-    small = describe_outputs(outputs, *_outputs_of(ModelConfig(name=POCKET)))
-    other = [name for name, output in outputs.items() if small[name].key is None and output.key is not None]
+    known = [name for name, output in outputs.items() if output.key is not None]
+    other = without_output(known, *_outputs_of(ModelConfig(name=POCKET)))
     if not other:
         return []
     from visionlora.models.sources import is_here  # which imports PyTorch

@@ -44,6 +44,19 @@ def describe_outputs(
     }
 
 
+def without_output(classes: Iterable[str], categories: Sequence[str], wnids: Sequence[str]) -> list[str]:
+    """Those of the classes that the network has no output for."""
+    return [name for name in classes if not _has_one(name, categories, wnids)]
+
+
+def _has_one(name: str, categories: Sequence[str], wnids: Sequence[str]) -> bool:
+    try:
+        find_class(name, categories, wnids)
+    except (AmbiguousClass, UnknownClass):
+        return False
+    return True
+
+
 def _is_one_of_many(name: str, other: str, fields: Mapping[str, str]) -> bool:
     """Whether the other classes tell what a name means that may mean something of the field ``other``: a
     Chihuahua among dogs is no place, and a nail among hammers no part of a finger."""

@@ -53,8 +53,16 @@ def augmented(name: str) -> object:
     return make
 
 
+def edited(folder: Path) -> None:
+    """What a person has made of an image, under the names that Google, Windows and macOS give it."""
+    for number in range(SOURCES):
+        for copy, name in enumerate(("photo{}.png", "photo{}-edited.png", "photo{} - Copy.png")):
+            drawn(100 * number + copy).save(folder / name.format(number))
+
+
 KINDS = {
     "resized": resized,
+    "edited": edited,
     "Roboflow": augmented("IMG_{0}_jpg.rf.{1}.jpg"),
     "Augmentor": augmented("cat_original_{0}.jpg_0000000{2}-1a2b-3c4d-5e6f-0123456789ab.jpg"),
     "WordPress": augmented("photo{0}-{2}50x300.jpg"),

@@ -38,6 +38,17 @@ def semi() -> Iterator[Case]:
     yield Case("labeled and unlabeled without a split", many("labeled/{}.png", "unlabeled/{}.png"), counts={"labeled": ONE, "unlabeled": ONE})  # fmt: skip
     yield Case("classes able and unable, of folders", many("able/a/{}.png", "able/b/{}.png", "unable/{}.png"), counts={"able": (6, 2, 0), "unable": ONE})  # fmt: skip
     yield Case("labeled, unlabeled, train and test", many(*below("train"), *below("test"), *below("labeled"), "unlabeled/{}.png"), error="labeled lies beside")  # fmt: skip
+    programs = {
+        "a Capture One session": ("Capture", "Selects", "Output", "Trash"),
+        "Immich": ("library", "upload", "thumbs"),
+        "PhotoPrism": ("originals", "storage", "import"),
+        "an export of Instagram": ("posts", "stories", "profile"),
+    }  # fmt: skip
+    for program, names in programs.items():
+        yield Case(f"the folders of {program}", many(*(f"{name}/{{}}.png" for name in names)), counts=dict.fromkeys(sorted(names), ONE), notes=(f"are called like the folders of {program}",))  # fmt: skip
+        two = names[:2]
+        yield Case(f"two classes called like folders of {program}", many(*(f"{name}/{{}}.png" for name in two)), counts=dict.fromkeys(sorted(two), ONE), silent=program != "Immich")  # fmt: skip
+    yield Case("ACDSee's originals", many("cat/{}.jpg", "cat/[Originals]/{}.jpg", "dog/{}.jpg"), counts=TWO, silent=True)  # fmt: skip
     for name in ("DJI_202305011200_001_Flight", "DJI_202305011200_001"):
         other = name.replace("_001", "_002")
         yield Case(f"folders of a drone, {name}", many(f"{name}/DJI_{{}}.JPG", f"{other}/DJI_{{}}.JPG"), counts={name: ONE, other: ONE}, notes=("are taken for classes; take them out",))  # fmt: skip

@@ -21,8 +21,9 @@ _OF_SOURCE = (
     re.compile(r"(.+)\.rf\.[0-9a-z]{16,}", re.IGNORECASE),
     re.compile(r".+_original_(.+?)_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     re.compile(
-        r"(.+)[-_ @](?:\d{2,5}x\d{2,5}|scaled|[23]x|thumb(?:nail)?|small|medium|large|orig(?:inal)?|resized|"
-        r"cropped|flip(?:ped)?|mirror(?:ed)?|rot(?:ated)?[-_]?\d*|aug(?:mented)?[-_]?\d*)",
+        r"(.+?)(?: -)?[-_ @](?:\d{2,5}x\d{2,5}|scaled|[23]x|thumb(?:nail)?|small|medium|large|"
+        r"orig(?:inal)?|resized|cropped|flip(?:ped)?|mirror(?:ed)?|rot(?:ated)?[-_]?\d*|aug(?:mented)?[-_]?\d*|"
+        r"edit(?:ed)?|bearbeitet|modifi[ée]|editad[oa]|modificato|copy|kopie|copie|copia)",
         re.IGNORECASE,
     ),
 )

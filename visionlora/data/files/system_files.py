@@ -10,6 +10,7 @@ _SYSTEM_FILES = frozenset(
         "windowsimagebackup", "_vti_cnf", "_vti_pvt",  # Windows
         "__macosx", "icon\r", "network trash folder", "temporary items",  # macOS; the rest has a dot in front
         "#recycle", "#snapshot", "~snapshot", "picasaoriginals", "originalimages",  # NAS boxes, Picasa
+        "[originals]",  # ACDSee
         "lost.dir", "eosmisc", "canonmsc", "ipod photo cache", "resource.frk",  # telephones, cameras, Macs
         "captureone", "bridgecache", "_thumbs", "_gsdata_", "onedrivetemp",
         "lost+found", "__pycache__", "lightning_logs", "tb_logs", "wandb", "mlruns", "node_modules",

@@ -27,6 +27,15 @@ _DRAWS = {
     "shares": re.compile(r"\d{1,3}(\.\d+)?[ _-]?(%|percent|pct|p)", re.IGNORECASE),
 }
 """Of few-shot learning and of learning curves: the same classes in each."""
+_OF_PROGRAMS = {
+    "the folders of a Capture One session": {"capture", "output", "selects", "trash"},
+    "the folders of Immich": {"library", "upload", "thumbs", "profile", "encoded-video", "backups"},
+    "the folders of PhotoPrism": {"originals", "import", "storage", "sidecar"},
+    "the folders of an export of Instagram": {
+        "posts", "stories", "profile", "reels", "archived_posts", "recently_deleted",
+    },
+}  # fmt: skip
+"""Programs that keep one person's photos, with what they call folders; two of these may be classes."""
 _SEARCHED = frozenset(("gallery", "query", "queries", "distractors", "distractor", "multiquery"))
 """What search by image (re-identification, retrieval) looks for, and looks in."""
 _OF_SEARCH = _SEARCHED | {
@@ -80,9 +89,13 @@ def describe_parts(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
 
 
 def same_kind(names: Sequence[str]) -> str | None:
-    """``versions``, ``magnifications``, ``wells of a plate`` or ``shots``; None: not all are called so."""
+    """``versions``, ``magnifications``, ``wells of a plate``, ``shots`` or what a program calls its folders;
+    None: not all are called so."""
     if len(names) < 2:
         return None
+    for kind, known in _OF_PROGRAMS.items():
+        if len(names) > 2 and {name.casefold() for name in names} <= known:
+            return kind
     if all(map(_SCALE.fullmatch, names)) or sum(map(bool, map(_LOW_RESOLUTION.fullmatch, names))) > 1:
         return "magnifications"
     if all(map(_WELL.fullmatch, names)) and any(name[1] == "0" for name in names):
