@@ -32,6 +32,8 @@ def exported() -> Iterator[Case]:
     yield from _unnamed_columns()
     yield from _spreadsheets()
     yield from _pages()
+    yield from _columns()
+    yield from _marks()
 
 
 def _manifests() -> Iterator[Case]:
@@ -191,3 +193,28 @@ def _pages() -> Iterator[Case]:
     western = ("crème brûlée", "panthère", "lumière", "poème", "lunedì", "città", "caffè", "bambù", "ørn", "blåbær", "træ", "øje", "fjäll", "näätä", "corações", "maçã", "ñandú", "köttur", "zèbre", "bibliothèque", "maïs", "gòtic", "idéløs", "smørrebrød", "Genève", "août", "põder")  # fmt: skip
     for word in western:
         yield case(f"a table of {word} in Windows-1252", f"path,label\ni/a.png,{word}\ni/b.png,x\n".encode("cp1252"), counts={word: EACH["cat"], "x": EACH["dog"]}, notes=("read as Windows-1252",))  # fmt: skip
+
+
+def _columns() -> Iterator[Case]:
+    """Names of columns of labels that nobody had written down yet."""
+    heads = (("gambar", "kelas"), ("ảnh", "nhãn"), ("obrázek", "třída"), ("kép", "osztály"), ("εικόνα", "κλάση"), ("kuva", "luokka"), ("Foto", "Sorte"), ("ภาพ", "ป้าย"), ("छवि", "वर्ग"), ("slika", "razred"), ("תמונה", "תווית"), ("画像", "分類"), ("사진", "종류"), ("image", "finding"), ("image", "defect"), ("image", "emotion"), ("image", "verdict"), ("image", "y_true"))  # fmt: skip
+    for path, label in heads:
+        yield case(f"columns {path} and {label}", rows(f"{path},{label},date", "{0}.png,{1},2020-01-0{0}"), *EIGHT, counts=TWO)  # fmt: skip
+    yield case("a column that may be of photographers", rows("image,by,date", "{0}.png,{1},2020-01-0{0}"), *EIGHT, error="call the one with the classes label (by repeats its values")  # fmt: skip
+
+
+def _marks() -> Iterator[Case]:
+    """Quotation marks, commas and lists that tables have by accident or by another custom."""
+    torn = "a quotation mark is not closed before line"
+    yield case("inches before labels", rows("file,label", '{0}.png,"{1} 5 inch'), *EIGHT, error=torn)
+    yield case("inches before some labels", rows("file,label", "{0}.png,{1}").replace("2.png,", '2.png,"').replace("5.png,", '5.png,"'), *EIGHT, error=torn)  # fmt: skip
+    yield case("inches behind labels", rows("file,label", '{0}.png,{1} 5"'), *EIGHT, counts={'cat 5"': TWO["cat"], 'dog 5"': TWO["dog"]})  # fmt: skip
+    yield case("captions of several lines", rows("file,label,text", '{0}.png,{1},"seen at dawn,\nnear the lake, twice"'), *EIGHT, counts=TWO)  # fmt: skip
+    yield case("JSON lines with commas", "".join(f"{json.dumps({'path': f'{n}.png', 'label': LABELS[n]})},\n" for n in range(8)), *EIGHT, file="t.jsonl", counts=TWO)  # fmt: skip
+    plain = {"images": [{"id": n, "file_name": f"{n}.png", "label": LABELS[n]} for n in range(8)], "annotations": []}  # fmt: skip
+    yield case(
+        "JSON of labelled images and an empty list", json.dumps(plain), *EIGHT, file="t.json", counts=TWO
+    )
+    some = lines(lambda n: {"file_names": [f"{2 * n}.png", f"{2 * n + 1}.png"], "label": LABELS[n]})
+    images = tuple(f"train/{n}.png" for n in range(16))
+    yield Case("Hugging Face's lists of files", table("train/metadata.jsonl", some, *images), counts={"cat": (6, 2, 0), "dog": (6, 2, 0)}, notes=("8 rows name several images",))  # fmt: skip

@@ -114,7 +114,7 @@ def telephones() -> Iterator[Case]:
     yield Case("Samsung's bursts", files(*(f"me/20230501_101112_{n:03}.jpg" for n in range(4)), *(f"you/20230501_101112({n}).jpg" for n in range(4))), counts=two, silent=True)  # fmt: skip
     live = both(*(called(image_bytes("jpg"), f"{who}/IMG_000{n}.JPG") for who in ("me", "you") for n in range(4)), files(*(f"me/IMG_000{n}.MOV" for n in range(4)), *(f"me/IMG_000{n}.AAE" for n in range(2))))  # fmt: skip
     yield Case("live photos with their videos and edits", live, counts=two, notes=("left out 6 files that are not images (4 .mov, 2 .aae)", "videos; save frames of them"))  # fmt: skip
-    yield Case("copies of a browser, Windows and a Mac", both(*(called(image_bytes("jpg"), f"me/{name}") for name in ("a.jpg", "a (1).jpg", "a copy.jpg", "a - Copy.jpg")), many("you/{}.jpg")), counts=two, silent=True)  # fmt: skip
+    yield Case("copies of a browser, Windows and a Mac", both(*(called(image_bytes("jpg"), f"me/{name}") for name in ("a.jpg", "a (1).jpg", "a copy.jpg", "a - Copy.jpg")), many("you/{}.jpg")), counts=two, notes=("3 images are copies",))  # fmt: skip
     same = image_bytes("jpg")
     yield Case("the same image under a copy's name", both(called(same, "me/a.jpg", "me/a (1).jpg"), many("me/{}.jpg", "you/{}.jpg", count=3)), notes=("2 images are copies",))  # fmt: skip
     yield Case("conflicts of OneDrive, Dropbox and Syncthing", files("me/a.jpg", "me/a-DESKTOP-1A2B3C4.jpg", "me/a (Ann's conflicted copy 2023-01-01).jpg", "me/a.sync-conflict-20230101-101010-ABCDEFG.jpg", *(f"you/{n}.jpg" for n in range(4))), counts=two, silent=True)  # fmt: skip

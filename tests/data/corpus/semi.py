@@ -48,6 +48,9 @@ def semi() -> Iterator[Case]:
         yield Case(f"the folders of {program}", many(*(f"{name}/{{}}.png" for name in names)), counts=dict.fromkeys(sorted(names), ONE), notes=(f"are called like the folders of {program}",))  # fmt: skip
         two = names[:2]
         yield Case(f"two classes called like folders of {program}", many(*(f"{name}/{{}}.png" for name in two)), counts=dict.fromkeys(sorted(two), ONE), silent=program != "Immich")  # fmt: skip
+    cities = ("DE/Berlin/{}/{{}}.png", "FR/Paris/{}/{{}}.png")
+    yield Case("countries and cities before classes", many(*(city.format(name) for city in cities for name in ("ok", "hole"))), counts={"DE": (6, 2, 0), "FR": (6, 2, 0)}, notes=("DE and FR are taken for classes, but hold the same folders (hole, ok)",))  # fmt: skip
+    yield Case("cities and countries of two classes", many("ok/DE/Berlin/{}.png", "hole/DE/Berlin/{}.png"), counts={"hole": ONE, "ok": ONE}, notes=("images in folders below a class count as that class: hole (DE), ok (DE)",))  # fmt: skip
     yield Case("ACDSee's originals", many("cat/{}.jpg", "cat/[Originals]/{}.jpg", "dog/{}.jpg"), counts=TWO, silent=True)  # fmt: skip
     for name in ("DJI_202305011200_001_Flight", "DJI_202305011200_001"):
         other = name.replace("_001", "_002")

@@ -10,7 +10,7 @@ from pathlib import Path
 from visionlora.data.files.walk import entries, has_images, names_in
 from visionlora.data.layout.masks import are_masks_beside, describe_sets, mask_files
 from visionlora.data.layout.pairs import describe_lone, describe_same_names, describe_shards
-from visionlora.data.layout.wrappers import inside_of
+from visionlora.data.layout.wrappers import down_to_several, inside_of
 from visionlora.data.names.spellings import folded, joined
 from visionlora.data.names.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.names.words_of_names import first_words
@@ -166,7 +166,7 @@ def _same_folders(folders: Sequence[Path]) -> tuple[list[str], list[str]]:
     """What to say where folders hold the same folders, and how these are called."""
     inside = []
     for folder in folders:
-        inside.append(entries(inside_of(folder, "")))
+        inside.append(entries(down_to_several(folder)))
         if inside[-1].images:
             return [], []
     if len(inside) < 2:

@@ -70,6 +70,17 @@ def inside_of(folder: Path, split: str) -> Path:
     return folder
 
 
+def down_to_several(folder: Path) -> Path:
+    """The first folder, from this one downwards, that holds images, or several folders: ``DE/Berlin``."""
+    folder = inside_of(folder, "")
+    while not (found := entries(folder)).images:
+        filled = [one for one in found.folders if has_images(one)]
+        if len(filled) != 1 or split_name(filled[0].name):
+            break
+        folder = filled[0]
+    return folder
+
+
 def is_wrapper(folder: Path) -> bool:
     """Whether the name of a folder says nothing."""
     named, rest = split_and_rest(folder.name)

@@ -11,7 +11,7 @@ from visionlora.data.files.formats import is_image_name
 from visionlora.data.tables.column_names import key_of
 from visionlora.data.tables.rows import Rows
 
-_BETWEEN = re.compile(r"\s*[|;,\n]\s*")
+_BETWEEN = re.compile(r"\s*[|;,\n\x1f]\s*")
 _NUMBERS = {"0": "train", "1": "val", "2": "test"}
 """Of the splits, as Ludwig and CelebA write them."""
 _NUMBERED = ("split", "partition", "subset", "evalstatus")

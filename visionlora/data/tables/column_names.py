@@ -16,7 +16,8 @@ LABEL_COLUMNS = (
     "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
     "clase", "classe", "etiqueta", "ground_truth", "gt", "tag", "tags", "target", "annotation", "y",
     "level", "grade", "severity", "landmark_id", "individual_id", "class_id", "label_id",
-    "category_id", "tag_name", "diagnostic", "binomial", "latin_name", "taxon_name",
+    "category_id", "tag_name", "diagnostic", "binomial", "latin_name", "taxon_name", "cultivar", "cell_type",
+    "finding", "defect", "emotion", "verdict", "outcome", "truth", "y_true", "consensus", "final_diagnosis",
 )  # fmt: skip
 _LABELS_ELSEWHERE = (
     "kategorie", "bezeichnung", "etiquette", "espèce", "espece", "especie", "classificazione", "soort",
@@ -24,7 +25,10 @@ _LABELS_ELSEWHERE = (
     "categorie", "klasa", "kategoria", "etykieta", "etiket", "kategori", "klass", "класс", "категория",
     "sınıf",  # noqa: RUF001 - Turkish
     "метка", "клас", "标签", "類別", "类别", "分类", "標籤", "ラベル", "クラス", "カテゴリ", "라벨", "레이블",
-    "클래스", "تصنيف", "فئة",
+    "클래스", "تصنيف", "فئة", "kelas", "jenis", "nhãn", "lớp", "loài", "třída", "druh", "trieda", "osztály",
+    "faj", "címke", "κλάση", "είδος", "luokka", "laji", "sorte", "specie", "art", "razred", "vrsta", "oznaka",
+    "mærke", "merke", "clasă", "etichetă", "classificació", "espècie", "ป้าย", "ประเภท", "वर्ग", "תווית",
+    "סוג", "מחלקה", "分類", "種類", "種", "종류", "분류", "برچسب", "نوع",
 )  # fmt: skip
 """The same in other languages."""
 LABELS_ANYWHERE = (*LABEL_COLUMNS, *_LABELS_ELSEWHERE)

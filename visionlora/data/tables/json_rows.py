@@ -39,7 +39,7 @@ def json_lines(path: Path, lines: Sequence[str]) -> Numbered:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line.strip().removesuffix(","))
         except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits and 1,000 brackets
             raise _not_json(f"{path} line {number}", error, "each line is an object") from error
         if not isinstance(value, dict):
@@ -81,9 +81,12 @@ def json_table(path: Path, text: str, lines: Sequence[str]) -> tuple[Numbered, A
         raise _not_json(str(path), error, f"write {_FORMS}") from error
     if found := annotated(value):
         return tool_rows(path, found), found
+    first = value[0] if isinstance(value, list) and value else value
+    filled = set(first) if isinstance(first, dict) else set()
+    if "annotations" in filled and first["annotations"] == [] and first.get("images"):
+        filled.remove("annotations")
     for what, (keys, advice) in _OTHERS.items():
-        first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, dict) and keys <= first.keys():
+        if keys <= filled:
             raise VisionLoraError(f"{path} is a file of {what}, which is not read; {advice} path and label")
     objects = _listed(value) if isinstance(value, list) else _of_object(value)
     if objects is None:
@@ -209,7 +212,7 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
         return _of_object(only)
     if all(isinstance(one, dict) for one in value.values()):
         return _listed(_by_column(value))
-    lists = {name: one for name, one in value.items() if isinstance(one, list)}
+    lists = {name: one for name, one in value.items() if isinstance(one, list) and one}
     if len(lists) == 1 and (found := next(iter(lists.values()))) and isinstance(found[0], dict):
         return _listed(found)
     if len(lists) < len(value):

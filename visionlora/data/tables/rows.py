@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.files.arrow import unpacked_by
-from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, sniff
+from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, is_image_name, sniff
 from visionlora.data.files.not_images import is_part, is_unknown, suffix_hint
 from visionlora.data.files.texts import decoded
 from visionlora.data.tables.annotation_files import annotated_xml
@@ -195,12 +195,24 @@ def _parsed(path: Path, lines: Sequence[str], delimiter: str) -> list[tuple[int,
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         rows = [(reader.line_num, [_stripped(field) for field in row]) for row in reader]
+        torn = next((number for number, row in rows if any(_holds_rows(one, delimiter) for one in row)), 0)
+        if torn:
+            raise VisionLoraError(
+                f"{path}: a quotation mark is not closed before line {torn}, which is taken for a part of "
+                "the line above; remove it, or write it twice within quotation marks"
+            )
         return [(n, row) for n, row in rows if any(row) and not row[0].startswith("# ") and not _is_rule(row)]
     except csv.Error as error:
         open_quote = " (a quotation mark that is not closed?)" if "field larger" in str(error) else ""
         raise VisionLoraError(
             f"{path} line {reader.line_num}: {error}{open_quote}; save it as CSV (UTF-8) again"
         ) from error
+
+
+def _holds_rows(field: str, delimiter: str) -> bool:
+    """Whether a field has line breaks, and behind one of them the name of an image and a delimiter."""
+    lines = field.split("\n")[1:] if "\n" in field else []
+    return any(delimiter in line and any(map(is_image_name, line.split(delimiter))) for line in lines)
 
 
 def _below_titles(rows: list[tuple[int, list[str]]]) -> int:
