@@ -82,5 +82,8 @@ class ConvertConfig(Section):
         path=True,
     )  # fmt: skip
     alpha: float | None = option(
-        None, "lora_alpha of a loralib file, which does not hold it", above=0, at_most=1e6
+        None,
+        "lora_alpha of a file of A and B (loralib, PEFT, diffusers) that does not hold it",
+        above=0,
+        at_most=1e6,
     )

@@ -29,6 +29,7 @@ from visionlora.adapters import (
     load_adapter,
     merge,
     merged,
+    named_adapters,
     save_adapter,
 )
 from visionlora.adapters.io.formats import format_of, load_file
@@ -265,6 +266,53 @@ def test_a_file_of_lycoris_that_changes_nothing_says_so(tmp_path: Path) -> None:
     save_file({"lycoris_0.diff": torch.zeros(4, 4)}, tmp_path / "a.safetensors")
     with pytest.raises(LoraError, match="changes no layer of this Sequential: all its changes are zero"):
         load_lycoris(nn.Sequential(nn.Linear(4, 4)), tmp_path / "a.safetensors")
+
+
+FACTORS = {
+    "kohya": ("lora_unet_{flat}.lora_down.weight", "lora_unet_{flat}.lora_up.weight"),
+    "comfyui": ("diffusion_model.{name}.lora_A.weight", "diffusion_model.{name}.lora_B.weight"),
+    "diffusers": ("unet.{name}.lora.down.weight", "unet.{name}.lora.up.weight"),
+    "peft": ("base_model.model.{name}.lora_A.weight", "base_model.model.{name}.lora_B.weight"),
+    "peft's state dict": (
+        "base_model.model.{name}.lora_A.default.weight", "base_model.model.{name}.lora_B.default.weight",
+    ),
+    "no prefix": ("{name}.lora_A.weight", "{name}.lora_B.weight"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("naming", FACTORS)
+@pytest.mark.parametrize("alpha", [None, 3.0], ids=["in the file", "given"])
+def test_lora_in_one_file_is_read_under_the_names_of_each_program(
+    naming: str, alpha: float | None, tmp_path: Path
+) -> None:
+    network = adapted("resnet18", "lora")
+    tensors = {}
+    for name, adapter in named_adapters(network).items():
+        down, up = (one.format(name=name, flat=name.replace(".", "_")) for one in FACTORS[naming])
+        tensors |= {down: adapter.lora_A.detach(), up: adapter.lora_B.detach()}
+        if alpha is None or naming == "kohya":
+            prefix = down[: down.index(".lora")]
+            tensors[f"{prefix}.alpha"] = torch.tensor(3.0)
+    file = tmp_path / "a.safetensors"
+    save_file(tensors, file)
+    if alpha is None or naming == "kohya":
+        with pytest.raises(LoraError, match="holds alpha itself"):
+            load_file(build("resnet18"), file, alpha=3.0)
+        alpha = None
+    else:
+        with pytest.raises(LoraError, match="give the lora_alpha of the training as alpha=NUMBER"):
+            load_file(build("resnet18"), file)
+    close(load_file(build("resnet18"), file, alpha=alpha)(images()), network(images()))
+
+
+def test_a_file_with_two_adapters_of_a_layer_is_refused(tmp_path: Path) -> None:
+    parts = {"lora_A": torch.ones(1, 4), "lora_B": torch.ones(4, 1)}
+    save_file(
+        {f"0.{part}.{name}.weight": tensor.clone() for part, tensor in parts.items() for name in "ab"},
+        tmp_path / "a.safetensors",
+    )
+    with pytest.raises(LoraError, match="holds no adapter's tensors"):
+        load_file(nn.Sequential(nn.Linear(4, 4)), tmp_path / "a.safetensors", alpha=1)
 
 
 def test_a_prefix_and_dots_are_told_apart_from_names(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from visionlora.adapters.io import loralib, lycoris_layers
 from visionlora.adapters.io.foreign import read_file
 from visionlora.adapters.io.loralib import load_loralib
 from visionlora.adapters.io.lycoris import load_lycoris
-from visionlora.adapters.io.names import by_layer
+from visionlora.adapters.io.names import as_locon, by_layer
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -28,10 +28,10 @@ def format_of(file: str | Path) -> str:
     tensors = read_file(path)
     if by_layer(tensors, loralib.PARTS)[0]:
         return "loralib"
-    if by_layer(tensors, lycoris_layers.MARKS)[0]:
+    if by_layer(as_locon(tensors), lycoris_layers.MARKS)[0]:
         return "lycoris"
     raise LoraError(
-        f"{path} holds no adapter's tensors, neither LyCORIS's (lora_up, hada_w1_a, ...) nor loralib's "
+        f"{path} holds no adapter's tensors, neither LyCORIS's (lora_up, hada_w1_a, ...) nor A and B "
         f"(lora_A, lora_B): for whole weights there is visionlora extract."
     )
 
@@ -39,12 +39,12 @@ def format_of(file: str | Path) -> str:
 def load_file(
     model: _Network, file: str | Path, *, alpha: float | None = None, name: str = DEFAULT
 ) -> _Network:
-    """Attach what LyCORIS or loralib saved, in place.
+    """Attach what LyCORIS or loralib saved, in place, or a LoRA with the names of PEFT, diffusers or ComfyUI.
 
     Args:
         model: the network that it was trained on.
         file: of either format.
-        alpha: of a loralib file, which does not hold it.
+        alpha: of a file that does not hold it.
         name: of the adapter.
 
     Raises:
@@ -52,6 +52,4 @@ def load_file(
     """
     if format_of(file) == "loralib":
         return load_loralib(model, file, alpha=alpha, name=name)
-    if alpha is not None:
-        raise LoraError(f"{file} holds alpha itself: leave alpha out.")
-    return load_lycoris(model, file, name=name)
+    return load_lycoris(model, file, alpha=alpha, name=name)

@@ -14,6 +14,7 @@ there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from visionlora.adapters.attaching import DEFAULT
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.io.foreign import ForeignAdapter, attach_foreign, dense_view, read_file
 from visionlora.adapters.io.lycoris_layers import PARTS, read_layer
-from visionlora.adapters.io.names import by_layer, resolve
+from visionlora.adapters.io.names import as_locon, by_layer, resolve
 from visionlora.adapters.io.other_programs import Places
 from visionlora.adapters.module_adapter import CONVOLUTIONS
 from visionlora.adapters.sites import sites_of
@@ -34,22 +35,26 @@ from visionlora.text import listed
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
-def load_lycoris(model: _Network, file: str | Path, *, name: str = DEFAULT) -> _Network:
-    """Attach what a LyCORIS file holds, in place.
+def load_lycoris(
+    model: _Network, file: str | Path, *, alpha: float | None = None, name: str = DEFAULT
+) -> _Network:
+    """Attach what a LyCORIS file holds, in place, or a LoRA with the names of PEFT, diffusers or ComfyUI.
 
     Args:
         model: the network that it was trained on, plain or adapted.
         file: .safetensors, .pt or .pth.
+        alpha: of a file with those names, which may not hold it.
         name: of the adapter.
 
     Returns:
         `model` itself.
 
     Raises:
-        LoraError: the file is damaged, names a layer that the network lacks, or does not fit it.
+        LoraError: the file is damaged, names a layer that the network lacks, or does not fit it; alpha is
+            missing, or given for a file that has its own.
     """
     path = Path(file)
-    layers, others = by_layer(read_file(path), PARTS)
+    layers, others = _layers(path, alpha)
     if others or not layers:
         what = listed(sorted(others)) if others else "nothing"
         raise LoraError(f"{path} holds {what}, which is not LyCORIS's: give a file that it saved.")
@@ -64,6 +69,29 @@ def load_lycoris(model: _Network, file: str | Path, *, name: str = DEFAULT) -> _
         with torch.no_grad():
             _read(read, site, modules[site], tensors, path)
     return attach_foreign(model, read, path, name)
+
+
+def _layers(path: Path, alpha: float | None) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
+    """The tensors of each layer by their part, and the others."""
+    tensors = read_file(path)
+    renamed = as_locon(tensors)
+    layers, others = by_layer(renamed, PARTS)
+    lacking = [parts for parts in layers.values() if "alpha" not in parts]
+    if renamed.keys() == tensors.keys():  # LyCORIS's own may lack it: the scaling is 1 then
+        lacking = []
+    if alpha is None and lacking:
+        raise LoraError(
+            f"{path} holds A and B, and not the alpha that divided by the rank multiplies them: give the "
+            "lora_alpha of the training as alpha=NUMBER."
+        )
+    if alpha is not None:
+        if not lacking:
+            raise LoraError(f"{path} holds alpha itself: leave alpha out.")
+        if not (math.isfinite(alpha) and alpha > 0):
+            raise LoraError(f"alpha is {alpha!r}: give a positive number.")
+        for one in lacking:
+            one["alpha"] = torch.tensor(float(alpha))
+    return layers, others
 
 
 def _read(read: ForeignAdapter, site: str, module: Any, tensors: Mapping[str, Tensor], path: Path) -> None:

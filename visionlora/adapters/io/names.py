@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def by_layer(
         else:
             found.setdefault(key[: -len(part)].rstrip("."), {})[part] = tensor
     return found, others
+
+
+_FACTORS = re.compile(r"(lora_A|lora_B|lora\.down|lora\.up)(\.\w+)?\.weight$")
+"""A and B as PEFT (in a state dict with the adapter's name), diffusers and ComfyUI call them."""
+_AS_LOCON = {"lora_A": "lora_down", "lora.down": "lora_down", "lora_B": "lora_up", "lora.up": "lora_up"}
+
+
+def as_locon(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with A and B called `lora_down.weight` and `lora_up.weight`, whatever their names were;
+    two adapters of one layer stay as they are."""
+    found = {key: _FACTORS.sub(lambda one: f"{_AS_LOCON[one[1]]}.weight", key) for key in tensors}
+    if len(set(found.values())) < len(found):
+        return dict(tensors)
+    return {found[key]: tensor for key, tensor in tensors.items()}
 
 
 def flattened(name: str) -> str:
