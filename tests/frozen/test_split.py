@@ -8,7 +8,8 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters import LoraConfig, adapters_off, attach, merged
+from visionlora.adapters import LoraConfig, adapted_layers, adapters_off, attach, merged
+from visionlora.adapters.collect import weight_gradients
 from visionlora.frozen.split import Split, split
 
 
@@ -75,6 +76,20 @@ def test_gradients_are_those_of_the_whole_network(targets: str) -> None:
         values = parts.prefix(images)
     rest = torch.autograd.grad(parts.suffix(*values).square().mean(), trained)
     torch.testing.assert_close(rest, whole, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("targets", ["classifier", "last:2", "last:4"])
+def test_layers_that_stay_whole_get_gradients_of_their_frozen_weights(targets: str) -> None:
+    network = adapted(torchvision.models.vgg11(num_classes=5), targets)
+    parts = split(network, whole_layers=True)
+    assert parts is not None
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        values = parts.prefix(images)
+    whole = weight_gradients(network, lambda: network(images).square().mean())
+    rest = weight_gradients(network, lambda: parts.suffix(*values).square().mean())
+    for name in adapted_layers(network):
+        torch.testing.assert_close(rest[name], whole[name], rtol=1e-3, atol=1e-6)
 
 
 def test_nothing_lies_below_where_the_first_layer_is_adapted() -> None:

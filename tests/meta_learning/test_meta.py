@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
+from safetensors.torch import save_file
 
 from tests.conftest import Command, Train
 from tests.training.test_resume import bytes_of, stopped_and_continued
 from visionlora.adapters import read_adapter_config
 from visionlora.adapters.io.tensor_file import read_tensors
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.meta_learning.tasks import held_out, sample_task
+from visionlora.models import WeightsMetadata
 
 COLOURS = {"red": (220, 40, 40), "blue": (40, 40, 220), "green": (40, 200, 40), "grey": (128, 128, 128)}
 
@@ -99,6 +103,31 @@ def test_a_start_is_learned_without_its_held_out_classes_and_a_run_begins_at_it(
     for other in ("model.quantise=nf4", "model.expand=2"):
         left, _ = train(f"lora.init={tmp_path / 'start'}", other)
         assert left.code == 2 and f"leave it out, or {other}" in " ".join(left.err.split())
+
+
+@pytest.mark.parametrize("method", ["aligned", "maml", "reptile"])
+def test_a_start_of_one_linear_layer_is_learned_too(
+    method: str, meta, train: Train, command: Command, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    half = (0.5, 0.5, 0.5)
+    about = WeightsMetadata(
+        ("red", "blue", "green", "grey"), ("",) * 4, Preprocessing(48, 48, half, half, "bilinear")
+    )
+    file = tmp_path / "resnet.safetensors"
+    save_file(torchvision.models.resnet18(num_classes=4).state_dict(), file, about.as_text())
+    model = ("model.name=resnet18", f"model.weights={file}", "lora.targets=classifier")
+    tasks = () if method == "aligned" else ("meta.tasks=2",)
+    left = meta(f"meta.method={method}", *tasks, *model)
+    assert left.code == 0, left.err
+    assert "A starts in the directions that gradients of different images share, in 1 layer" in " ".join(
+        left.out.split()
+    )
+    start = (f"lora.init={tmp_path / 'start'}", *model, "trainer.max_steps=1")
+    left, _ = train(*start)
+    assert left.code == 0, left.err
+    left, _ = train(*start, "model.head=new")
+    assert left.code == 2 and "so has the last layer (head=new here)" in left.err
 
 
 def test_what_was_interrupted_continues_to_the_same_start(

@@ -58,7 +58,9 @@ class UpdatesOnly(nn.Module):
         return self.layer.add_updates(x, frozen)
 
 
-def split(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Split | None:
+def split(
+    network: nn.Module, random: tuple[type[nn.Module], ...] = (), whole_layers: bool = False
+) -> Split | None:
     """Split a network before its first trained layer, at the last place where one tensor holds everything
     that the rest needs.
 
@@ -67,6 +69,7 @@ def split(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Split
     Args:
         network: in eval mode; what requires a gradient is trained.
         random: kinds of modules that compute something else each time (active dropout).
+        whole_layers: whether such a layer stays whole, behind the cut: for gradients of its frozen weight.
 
     Returns:
         The parts, or None: there is no layer with weights below, or the network can't be traced layer by
@@ -83,11 +86,15 @@ def split(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Split
     place = _last_cut(nodes, below)
     if place is None or place + 1 == len(nodes):
         return None
-    computed = [network.get_submodule(str(n.target)) for n in nodes[: place + 1] if n.op == "call_module"]
-    weighted = sum(_has_weight(module) for module in computed)
-    if not weighted:
+    if not _layers_in(network, nodes[: place + 1]):
         return None
-    return _split(network, graph, nodes, place, below, weighted)
+    return _split(network, graph, nodes, place, below, whole_layers)
+
+
+def _layers_in(network: nn.Module, nodes: list[fx.Node]) -> int:
+    """How many layers with weights these call."""
+    called = [network.get_submodule(str(node.target)) for node in nodes if node.op == "call_module"]
+    return sum(map(_has_weight, called))
 
 
 class _Tracer(fx.Tracer):
@@ -148,12 +155,13 @@ def _last_cut(nodes: list[fx.Node], below: int) -> int | None:
 
 
 def _split(
-    network: nn.Module, graph: fx.Graph, nodes: list[fx.Node], place: int, below: int, weighted: int
+    network: nn.Module, graph: fx.Graph, nodes: list[fx.Node], place: int, below: int, whole_layers: bool
 ) -> Split:
     cut, after = nodes[place], list(nodes[place].users)
     first: Any = network.get_submodule(str(nodes[below].target)) if below < len(nodes) else None
     splits_first = (
-        below == place + 1
+        not whole_layers
+        and below == place + 1
         and after == [nodes[below]]
         and nodes[below].args == (cut,)
         and not nodes[below].kwargs
@@ -187,4 +195,5 @@ def _split(
     output = next(node for node in graph.nodes if node.op == "output")
     suffix.node_copy(output, copied.__getitem__)
     named = str(nodes[below].target) if below < len(nodes) else str(nodes[-1].target)
+    weighted = _layers_in(network, nodes[: place + 1])
     return Split(values, fx.GraphModule(root, suffix), named, weighted + splits_first)

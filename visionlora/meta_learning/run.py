@@ -148,7 +148,7 @@ def _learner(
     if not anchors:
         notices.warn("no anchors (retention.anchors): nothing keeps the start from forgetting")
     network = adapted.network.to(choose_device("auto")).eval()
-    parts = split(network)
+    parts = split(network, whole_layers=True)
     targets = outputs_of_labels(images, backbone.categories, backbone.wnids)
     preprocessing = backbone.preprocessing
     augment = training_transform(AugmentConfig(), preprocessing)

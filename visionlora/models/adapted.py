@@ -260,9 +260,11 @@ def _attached(model: nn.Module, head: Head, lora: LoraConfig | None, seed: int) 
         except LoraError as error:
             start = read_adapter_config(learned)
             name, rank = start["visionlora"].get("model"), start.get("r")
+            outputs = "" if head.kind == "keep" else f", and so has the last layer (head={head.kind} here)"
             raise VisionLoraError(
                 f"lora.init: the start is for {name} with lora.rank={rank}; model, lora.rank and "
-                f"lora.targets have to be as it was learned: {str(error).partition(';')[0].rstrip('. ')}"
+                f"lora.targets have to be as it was learned{outputs}: "
+                f"{str(error).partition(';')[0].rstrip('. ')}"
             ) from error
     return network
 

@@ -14,6 +14,7 @@ from visionlora.adapters.io.formats import format_of, load_file
 from visionlora.adapters.io.loralib import save_loralib
 from visionlora.adapters.io.lycoris_write import save_lycoris
 from visionlora.adapters.io.peft_export import save_peft
+from visionlora.adapters.network import refuse_new_blocks
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_writable
 from visionlora.models import load_backbone
@@ -50,6 +51,7 @@ def convert_adapter(options: ConvertConfig, console: Console | None = None) -> P
         )
         said = _merged(written.merged, "PEFT", "merged weight")
     else:
+        refuse_new_blocks(network, options.to)
         if head.trained:
             raise VisionLoraError(
                 f"to={options.to}: the adapter has new outputs ({listed(list(head.trained))}), which only "
