@@ -47,7 +47,8 @@ def _evaluate(options: EvaluateOptions) -> int:
         from visionlora.evaluation.evaluate import evaluate_adapter
 
     with joined(choose_device("auto").type):
-        evaluate_adapter(of_first(options), options.retention.root, options.contrast.root)
+        writing = of_first(options, "output", "sheet", "figure")
+        evaluate_adapter(writing, options.retention.root, options.contrast.root)
     return 0
 
 

@@ -37,7 +37,7 @@ def _predict(options: PredictConfig) -> int:
         from visionlora.evaluation.predict import predict_images
 
     with joined(choose_device("auto").type):
-        return BROKEN_IMAGES if predict_images(of_first(options)) else 0
+        return BROKEN_IMAGES if predict_images(of_first(options, "output", "sheet")) else 0
 
 
 def main() -> None:

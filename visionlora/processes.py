@@ -114,9 +114,9 @@ def _wait_for_all(folder: Path) -> None:
         time.sleep(0.02)
 
 
-def of_first(options: Options) -> Options:
-    """A command's options in this process: only the first one writes the files that are asked for."""
-    return options if this_process().first else replace(options, output=None, sheet=None)  # type: ignore[type-var]
+def of_first(options: Options, *files: str) -> Options:
+    """A command's options in this process: only the first one writes what ``files``, some of them, name."""
+    return options if this_process().first else replace(options, **dict.fromkeys(files))  # type: ignore[type-var]
 
 
 def _address() -> str:

@@ -20,12 +20,13 @@ from visionlora.paths import with_home
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options, require_places
 from visionlora.run_folder.earlier import take_options
-from visionlora.run_folder.folder import RunFolder, shared
+from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.lock import claimed
 from visionlora.run_folder.lost_results import was_removed
 from visionlora.run_folder.names import CONFIG, LOG
 from visionlora.run_folder.nearest_run import no_run
 from visionlora.run_folder.place import image_folders, require_no_images, require_utf8
+from visionlora.run_folder.shared_folder import shared
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
 from visionlora.slurm import requeue, was_requeued

@@ -229,6 +229,14 @@ def test_several_paths_are_told_how_to_be_one(draw: Draw, several: str) -> None:
         find_images(several.format(draw("pets/a.png")))
 
 
+def test_a_table_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("id\n1\n")
+    with pytest.raises(
+        VisionLoraError, match=r"test\.csv is a table or a list; give the folder with the images"
+    ):
+        find_images(str(tmp_path / "test.csv"))
+
+
 def test_images_that_are_not_there_may_be_meant_otherwise(
     draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,7 @@ def test_forgetting_is_estimated_on_retention_images_without_labels(
         "sheet=lost.png",
     )
     assert again.code == 0, again.err
+    assert "written to figures.json and lost.png" in again.out
     figures = json.loads((tmp_path / "figures.json").read_text())["retention"]
     assert Image.open(tmp_path / "lost.png").width > 200
     assert figures["changes"] == retention["changes"]

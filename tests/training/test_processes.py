@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from tests.conftest import Command, Train, Trained, metrics_of
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.processes import gather, joined, run_in
-from visionlora.run_folder.folder import RunFolder, shared
+from visionlora.run_folder.folder import RunFolder
+from visionlora.run_folder.shared_folder import shared
 from visionlora.this_process import Process
 
 TRIALS = [{"lr": 0.001, "val/objective": 0.5}]

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.adapters.truncate import decompose_updates
@@ -51,6 +52,7 @@ from visionlora.report.rank_table import rank_curve_table
 from visionlora.report.strength_curve import strength_curve_figure, strength_curve_table
 from visionlora.report.tables import changes_table, evaluation_table
 from visionlora.tasks.choose import task_of
+from visionlora.text import in_words, printable
 
 
 def evaluate_adapter(
@@ -88,6 +90,8 @@ def evaluate_adapter(
         metrics = about | _evaluate_classes(restored, inputs, options, console)
     if options.output:
         write_metrics(Path(options.output), metrics)
+    if written := [file for file in (options.output, options.sheet, options.figure) if file]:
+        console.print(Text(f"written to {printable(in_words(written))}"))
     return metrics
 
 

@@ -44,6 +44,7 @@ from visionlora.this_process import this_process
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
+_TABLES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet"}
 
 
 def predict_images(options: PredictConfig) -> int:
@@ -139,6 +140,10 @@ def find_images(images: str, key: str = "images") -> tuple[ImageFile, ...]:
             with about(key):
                 return scan_images([path])
         if path.is_file():
+            if path.suffix.casefold() in _TABLES:
+                raise VisionLoraError(
+                    f"{key}: {images} is a table or a list; give the folder with the images, or a glob"
+                )
             return (ImageFile(path, None),)
     except OSError as error:
         raise VisionLoraError(f"{key}: {images}: {error.strerror}; give another path") from error

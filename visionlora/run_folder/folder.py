@@ -19,7 +19,6 @@ from visionlora.data.splits.manifest import read_images, read_manifest, write_ma
 from visionlora.errors import VisionLoraError
 from visionlora.files import remove_unfinished, replacing
 from visionlora.notices import Notices
-from visionlora.processes import agreed
 from visionlora.run_folder.compare import (
     IMAGE_PLACES,
     WITHOUT_EFFECT,
@@ -37,7 +36,6 @@ from visionlora.run_folder.names import CONFIG, IMAGES, KERNELS, METRICS, RECORD
 from visionlora.run_folder.nearest_run import no_run
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
-from visionlora.this_process import this_process
 
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
@@ -270,30 +268,6 @@ class RunFolder:
                 f"{self.path} would not end at the same result: {'; '.join(found[:3])}{more}. Undo that, or "
                 "accept it with resume.force=true"
             )
-
-
-def shared(folder: RunFolder | None, config: DictConfig | None = None) -> RunFolder:
-    """A run's folder in one of several processes.
-
-    Args:
-        folder: of the first process; None in the others. Each of these gets a folder of its own within it,
-            with what the run was told and has decided so far.
-        config: of the run, in the first process.
-    """
-    files = None
-    if folder is not None:
-        found = (folder.path / name for name in (RECORD, KERNELS))
-        told = {path.name: path.read_bytes() for path in found if path.exists()}
-        # Not its file: the paths of a run that is resumed elsewhere are relative to where it was begun.
-        files = folder.path, {**told, CONFIG: OmegaConf.to_yaml(config, resolve=True).encode()}
-    first = agreed(files)
-    if folder is not None or first is None:
-        return folder or RunFolder(Path(), continues=False)
-    own = first[0] / f".process-{this_process().rank}"
-    own.mkdir(parents=True, exist_ok=True)
-    for name, content in first[1].items():
-        (own / name).write_bytes(content)
-    return RunFolder(own, continues=True)
 
 
 @contextmanager

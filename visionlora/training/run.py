@@ -34,9 +34,10 @@ from visionlora.processes import agreed
 from visionlora.report.metrics_file import read_metrics, write_metrics
 from visionlora.report.run_text import example_images, heading, show_next
 from visionlora.retention.config import ContrastConfig, RetentionConfig
-from visionlora.run_folder.folder import RunFolder, shared
+from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.kernel_choices import timed_choices
 from visionlora.run_folder.loggers import make_logger
+from visionlora.run_folder.shared_folder import shared
 from visionlora.run_folder.status import Status
 from visionlora.signals import StopRequest
 from visionlora.tasks.base import Chosen
