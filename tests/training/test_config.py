@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from visionlora.errors import VisionLoraError
+from visionlora.models.config import ModelConfig
 from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
 from visionlora.settings import build
 from visionlora.training.config import RunConfig, TrainerConfig
+from visionlora.training.trainer import check_available
 
 
 def test_the_more_there_is_to_forget_the_less_the_network_may_move() -> None:
@@ -95,3 +99,10 @@ def test_a_rate_of_b_is_refused_for_families_without_b() -> None:
     assert build(RunConfig, given).optimizer.b_factor == 4
     with pytest.raises(VisionLoraError, match=r"optimizer.b_factor is 4, and lora.family=ia3 has no A and B"):
         build(RunConfig, {**given, "lora": {"family": "ia3"}})
+
+
+@pytest.mark.parametrize("precision", ["auto", "32-true", "bf16-mixed", "16-mixed"])
+def test_a_cpu_refuses_the_precision_that_it_would_not_compute_in(precision: str) -> None:
+    refused = pytest.raises(VisionLoraError, match="a CPU trains in no float16; set bf16-mixed")
+    with refused if precision == "16-mixed" else nullcontext():
+        check_available(ModelConfig(name="pocket"), TrainerConfig(precision=precision, accelerator="cpu"))

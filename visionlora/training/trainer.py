@@ -20,7 +20,7 @@ from torch import Tensor, distributed, nn
 from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageLoader
 from visionlora.device import choose_device, reading_interval
-from visionlora.errors import Diverged
+from visionlora.errors import Diverged, VisionLoraError
 from visionlora.models.config import ModelConfig
 from visionlora.models.sources import check_source
 from visionlora.notices import Notices
@@ -256,10 +256,16 @@ def silence_warnings() -> None:
 
 
 def check_available(model: ModelConfig, trainer: TrainerConfig, optimizer: str = "adamw") -> None:
-    """Check, before anything is loaded, that the network is known and the accelerator can run the optimizer.
+    """Check, before anything is loaded, that the network is known and the accelerator can run the optimizer,
+    in the precision that is asked for.
 
     Raises:
         VisionLoraError: one of them is not.
     """
     check_source(model.name, others=("auto", "pocket"))
-    require_optimizer(optimizer, choose_device(trainer.accelerator))
+    device = choose_device(trainer.accelerator)
+    require_optimizer(optimizer, device)
+    if trainer.precision == "16-mixed" and device.type == "cpu":  # Lightning would take bf16-mixed
+        raise VisionLoraError(
+            "trainer.precision is 16-mixed, and a CPU trains in no float16; set bf16-mixed, 32-true or auto"
+        )
