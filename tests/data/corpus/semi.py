@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.data.corpus.case import GIVEN, ONE, TESTED, THREE, TWO, Case, below, many
+from tests.data.corpus.case import CLASSES, GIVEN, ONE, TESTED, THREE, TWO, Case, below, both, many, table
 
 TRAIN = "is taken for train: it holds class folders"
 SPLITS = (
@@ -51,7 +51,38 @@ def semi() -> Iterator[Case]:
     cities = ("DE/Berlin/{}/{{}}.png", "FR/Paris/{}/{{}}.png")
     yield Case("countries and cities before classes", many(*(city.format(name) for city in cities for name in ("ok", "hole"))), counts={"DE": (6, 2, 0), "FR": (6, 2, 0)}, notes=("DE and FR are taken for classes, but hold the same folders (hole, ok)",))  # fmt: skip
     yield Case("cities and countries of two classes", many("ok/DE/Berlin/{}.png", "hole/DE/Berlin/{}.png"), counts={"hole": ONE, "ok": ONE}, notes=("images in folders below a class count as that class: hole (DE), ok (DE)",))  # fmt: skip
+    yield from _from_names()
+    yield from _patients()
     yield Case("ACDSee's originals", many("cat/{}.jpg", "cat/[Originals]/{}.jpg", "dog/{}.jpg"), counts=TWO, silent=True)  # fmt: skip
     for name in ("DJI_202305011200_001_Flight", "DJI_202305011200_001"):
         other = name.replace("_001", "_002")
         yield Case(f"folders of a drone, {name}", many(f"{name}/DJI_{{}}.JPG", f"{other}/DJI_{{}}.JPG"), counts={name: ONE, other: ONE}, notes=("are taken for classes; take them out",))  # fmt: skip
+
+
+def _from_names() -> Iterator[Case]:
+    """Names of images in which something stands behind the number, the same in all."""
+    options: dict[str, object] = {"class_from": "names"}
+    for name in ("{}-{{}}-x.png", "{}.{{}}.aug.png", "{}_{{}}_crop.png", "{} ({{}}) edited.png"):
+        made = many(*(name.format(one) for one in TWO))
+        yield Case(f"names like {name.format('cat')}", made, options=options, counts=TWO, notes=("the class is what stands before the first",))  # fmt: skip
+    one = many("IMG_{}_cat.png", "IMG_{}_dog.png")
+    yield Case("names that begin alike and end otherwise", one, options=options, counts=TWO, notes=("behind the number",))  # fmt: skip
+    yield Case("names of one class alone", many("x-{}-cat.png"), options=options, counts={"cat": ONE})
+
+
+def _patients() -> Iterator[Case]:
+    """Folders of which a table has a line each."""
+    folders = many(*(f"P{number}/{{}}.png" for number in range(1, 5)))
+    four = {f"P{number}": ONE for number in range(1, 5)}
+    doubt = (
+        "has a line for each folder (P1: benign), and the same for several of them: patients or things?",
+    )
+    plain = "patient,diagnosis\nP1,benign\nP2,malignant\nP3,benign\nP4,malignant\n"
+    wide = "patient_id,age,sex,diagnosis\nP1,20,m,benign\nP2,30,f,malignant\nP3,20,m,benign\nP4,40,f,malignant\n"  # fmt: skip
+    for name, text in (("patients.csv", plain), ("clinical.csv", wide)):
+        yield Case(
+            f"folders of patients beside {name}", both(folders, table(name, text)), counts=four, notes=doubt
+        )
+    names = "P1,cat\nP2,dog\nP3,owl\nP4,fox\n"
+    yield Case("folders of codes beside their names", both(folders, table("codes.csv", names)), counts=four, notes=("codes.csv may say what the classes are (P1: cat)",))  # fmt: skip
+    yield Case("folders of words beside a table of them", both(many(*CLASSES), table("x.csv", "cat,pet\ndog,pet\n")), counts=TWO)  # fmt: skip

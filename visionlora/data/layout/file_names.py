@@ -23,6 +23,7 @@ _PATTERNS = {
     "behind the number": NUMBER_FIRST,
     "before the last number": re.compile(r"(.+?)[\W_]+\d+[\W_]*"),
     "before the first dot": re.compile(r"([^.]*[^\W\d_][^.]*)\..+"),  # Edge Impulse: cat.img_1.jpg.2ab3.jpg
+    "before the first number": re.compile(r"(.*?[^\W\d_])[\W_]+\d+[\W_].*"),  # cat-01-crop
 }
 _NUMBERS = re.compile(r"\d+([\W_]+\d+)+")
 """UTKFace has age, gender and race in its names."""
@@ -111,7 +112,9 @@ def _where(root: Path, images: Sequence[Path]) -> str:
             f"{root}: the names of the images ({images[0].name}, ...) say no classes, such as cat.0.jpg, "
             "dog_1.jpg or 2_dog.jpg do; move the images into class folders, or list them in a table"
         )
-    return max(again, key=lambda where: again[where].total())
+    # One word that all names end in (aug, crop) is no class where something else tells them apart.
+    several = [where for where in again if len(again[where]) > 1]
+    return max(several or again, key=lambda where: again[where].total())
 
 
 def _require_all(root: Path, images: Sequence[Path], labelled: Sequence[Path], where: str) -> None:

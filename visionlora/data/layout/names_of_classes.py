@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from visionlora.data.files.formats import SUFFIXES, is_image_name
+from visionlora.data.files.formats import SUFFIXES
 from visionlora.data.files.texts import decoded
 from visionlora.data.files.walk import entries
-from visionlora.data.images.decode import ImageFile, labelled
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.layout.names_of_codes import FILES, MOST_BYTES, renamed, with_names_of_codes
 from visionlora.data.tables.column_names import LABEL_COLUMNS, key_of
 from visionlora.data.tables.label_files import is_list, may_name_classes, up_to
 from visionlora.files import is_regular
@@ -20,7 +20,6 @@ from visionlora.text import listed
 
 Names = dict[int, str]
 
-_FILES = (".txt", ".csv", ".tsv", ".lst", ".json", ".yaml", ".yml", ".names", ".pbtxt")
 _UNREAD = (
     ".npy", ".npz", ".pkl", ".pickle", ".joblib", ".mat", ".h5", ".py", ".xml", ".docx", ".xlsx", ".xls",
     ".ods",
@@ -31,11 +30,7 @@ _README = "readme.md"
 _HEAD = re.compile(r"---\n.*?\n---", re.DOTALL)
 _CLASS_LABEL = re.compile(r"class_label:\s*names:((?:\s*['\"]?\d+['\"]?: .+)+)")
 _ITEM = re.compile(r"item\s*\{([^}]*)\}")
-_MOST_BYTES = 2**20
 _OF_NUMBER = re.compile(r"(?:c|cls|class|label|id|category|type)?[ _-]?(\d{1,12})", re.IGNORECASE | re.ASCII)
-_CODE = re.compile(r"(?!n\d{8}$)[a-z]{1,4}[_-]?\d{1,9}", re.IGNORECASE)
-"""``n0``, ``C-12``; not WordNet's ids, which the networks have."""
-_OPEN_IMAGES = re.compile(r"/[mgt]/\w+")
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
 _NUMBERS = re.compile(r"[+-]?[\d.,]*\d(\s+[+-]?[\d.,]*\d)*")
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
@@ -80,11 +75,11 @@ def with_names(
     matches = {name: match for name in classes if (match := _OF_NUMBER.fullmatch(name))}
     numbers = {name: int(match[1]) for name, match in matches.items()}
     if not classes or len(numbers) < len(classes) or len({*numbers.values()}) < len(numbers):
-        return _with_names_of_codes(images, classes, files)
+        return with_names_of_codes(images, classes, files)
     said: str | None = None
     stems = {image.path.stem for some in images.values() for image in some}  # boxes and captions of one
     for path in files:
-        known = path.suffix.casefold() in _FILES or path.name.casefold() == _README
+        known = path.suffix.casefold() in FILES or path.name.casefold() == _README
         if not known and path.suffix.casefold() in _UNREAD and may_name_classes(path):
             said = path.name if said is None else said
         if not known or is_list(path) or path.stem in stems:
@@ -93,7 +88,7 @@ def with_names(
         if names is not None:
             called = {name: names[number] for name, number in numbers.items()}
             some = listed([f"{one} is {two}" for one, two in called.items()], _SHOWN)
-            return _renamed(images, called), [f"class names are those of {path.name}: {some}"]
+            return renamed(images, called), [f"class names are those of {path.name}: {some}"]
         said = path.name if said is None and may_name_classes(path) else said
     if said is None:
         return images, []
@@ -103,49 +98,9 @@ def with_names(
     ]
 
 
-def _with_names_of_codes(
-    images: dict[str, list[ImageFile]], classes: Sequence[str], files: Iterable[Path]
-) -> tuple[dict[str, list[ImageFile]], list[str]]:
-    """The images with the names of Open Images' codes (``/m/01yrx``), which mean nothing else; a note where
-    classes are called like other codes (``n0``, ``n1``), and a file has each of them and more in a line."""
-    of_open_images = bool(classes) and all(map(_OPEN_IMAGES.fullmatch, classes))
-    if not of_open_images and not all(map(_CODE.fullmatch, classes)):
-        return images, []
-    for path in files:
-        if path.suffix.casefold() not in _FILES or is_list(path) or not is_regular(path, _MOST_BYTES):
-            continue
-        lines = [re.split(r"\s*[,;:=|\t]\s*", line.strip()) for line in _text_of(path).splitlines()]
-        named = {row[0].strip("'\""): row[1] for row in lines if len(row) > 1 and row[1]}
-        if set(classes) <= named.keys() and not any(is_image_name(name) for name in named):
-            if of_open_images:
-                some = listed([f"{name} is {named[name]}" for name in classes], _SHOWN)
-                return _renamed(images, named), [f"class names are those of {path.name}: {some}"]
-            return images, [
-                f"{path.name} may say what the classes are ({classes[0]}: {named[classes[0]]}): it is not "
-                "read; rename the folders, or the labels, to learn them by their names"
-            ]
-    return images, []
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return decoded(path.read_bytes()).text
-    except OSError:
-        return ""
-
-
-def _renamed(images: Mapping[str, list[ImageFile]], called: Mapping[str, str]) -> dict[str, list[ImageFile]]:
-    def renamed(image: ImageFile) -> ImageFile:
-        if image.labels is not None:
-            return labelled(image.path, (called[name] for name in image.labels))
-        return replace(image, label=None if image.label is None else called[image.label])
-
-    return {split: [renamed(image) for image in some] for split, some in images.items()}
-
-
 def _names_in(path: Path, numbers: Sequence[int], from_zero: bool) -> Names | None:
     """The names that a file has for the numbers, all different; None: it does not have one for each."""
-    if not is_regular(path, _MOST_BYTES):
+    if not is_regular(path, MOST_BYTES):
         return None
     try:
         content = path.read_bytes()
