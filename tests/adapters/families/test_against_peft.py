@@ -38,6 +38,13 @@ class Doubled(nn.Linear):
         return super().forward(2 * input)
 
 
+class DoubledConv(nn.Conv2d):
+    """The same."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(2 * input)
+
+
 LAYERS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "linear": (lambda: nn.Linear(12, 8), (2, 12)),
     "conv2d": (lambda: nn.Conv2d(4, 8, 3, padding=1), (2, 4, 6, 5)),
@@ -56,6 +63,7 @@ LAYERS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "padded embedding": (lambda: nn.Embedding(9, 8, padding_idx=0), (2, 4)),
     "limited embedding": (lambda: nn.Embedding(9, 8, max_norm=1.0), (2, 4)),
     "own forward": (lambda: Doubled(12, 8), (2, 12)),
+    "grouped, own forward": (lambda: DoubledConv(4, 8, 3, groups=2), (2, 4, 6, 5)),
     "attention": (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 4, 8)),
 }
 CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
@@ -289,6 +297,8 @@ FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
     ("linear", lambda: peft.BOFTConfig(boft_block_size=4, target_modules=["0"])),
     ("linear, no bias", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
     ("conv2d", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=["0"])),
+    ("linear", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
+    ("conv2d", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
     ("linear", lambda: peft.AdaLoraConfig(init_r=3, total_step=10, target_modules=["0"])),
 ]
 
@@ -297,7 +307,7 @@ FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
 def test_a_file_of_peft_computes_the_same_here(
     layer: str, config: Callable[[], peft.PeftConfig], tmp_path: Path
 ) -> None:
-    plain, _ = build(layer)
+    plain, x = build(layer)
     theirs = peft.get_peft_model(copy.deepcopy(plain), config()).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():
@@ -305,19 +315,23 @@ def test_a_file_of_peft_computes_the_same_here(
                 parameter.normal_(0, 0.3)
         theirs.save_pretrained(str(tmp_path))
         model = load_adapter(copy.deepcopy(plain), tmp_path)
+        again = load_adapter(copy.deepcopy(plain), save_adapter(model, tmp_path / "again"))
+        torch.testing.assert_close(again(x), model(x))
         expected = theirs.merge_and_unload()
         torch.testing.assert_close(merge(model)[0].weight, expected[0].weight, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model(x), expected(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("layer", "config"),
     [
         ("conv2d", lambda: peft.OFTConfig(oft_block_size=4, target_modules=["0"])),
-        ("linear", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
         ("linear", lambda: peft.OFTConfig(oft_block_size=4, coft=True, target_modules=["0"])),
         ("conv1d", lambda: peft.LoKrConfig(r=8, target_modules=["0"])),
         ("conv2d", lambda: peft.LoHaConfig(r=2, use_effective_conv2d=True, target_modules=["0"])),
         ("own forward", lambda: peft.LoraConfig(r=2, target_modules=["0"])),
+        ("own forward", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
+        ("grouped, own forward", lambda: peft.LoraConfig(r=2, target_modules=["0"])),
     ],
 )
 def test_a_file_of_peft_that_would_compute_something_else_here_is_refused(

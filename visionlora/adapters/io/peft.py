@@ -8,9 +8,10 @@ Where PEFT computes something else:
 
 - A grouped convolution's adapter has other shapes in PEFT, where A sees all groups: PEFT's is read as what it
   computes (`peft_parts`); PEFT refuses ours, and `save_peft` writes the merged weight instead.
-- PEFT ignores a convolution's dilation and padding mode (LoRA, DoRA); of the other families the padding mode
-  (LoHa, LoKr, BOFT, AdaLoRA), scales the bias too (IA3 of the outputs), turns patches of the input instead of
-  the kernel (OFT) and has no strength (DoRA, OFT, BOFT): a family says so with `peft_obstacle`.
+- PEFT ignores a convolution's dilation and padding mode (LoRA, DoRA); of the other families the padding
+  mode (LoHa, LoKr, BOFT, AdaLoRA), scales the bias too (IA3 of the outputs, read as a change of it), turns
+  patches of the input instead of the kernel (OFT) and has no strength (DoRA, OFT, BOFT): a family says so
+  with `peft_obstacle`.
 - PEFT ignores, without a word, an adapter on a layer that the network reads and never calls (attention of
   torchvision's ViT and Swin), all places but one of a layer that stands in several, and the forward pass that
   a layer has of its own (`other_programs`).
@@ -161,7 +162,7 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
     for site, parts in read.parts.items():
         for part in parts:
             check_shapes(site, *sites[site], part, directory)
-            called = name if not tensors and part.settings.family == "lora" else part.settings.family
+            called = name if not tensors and part.settings.family == family else part.settings.family
             beside.setdefault(called if called == name else part_name(name, called), {})[site] = part
     return Saved(name, chosen, tensors, others, config, beside)
 

@@ -1,4 +1,5 @@
-"""What a file of PEFT holds beside the adapters of its family: biases, and LoRA of grouped convolutions.
+"""What a file of PEFT holds beside the adapters of its family: biases, LoRA of grouped convolutions, and IA3
+of layers with a bias, which PEFT scales with the outputs.
 
 PEFT trains biases themselves (`bias="all"`, `"lora_only"`); here a change of a bias is an adapter of its own.
 On a grouped convolution PEFT's A (r, in, kernel...) sees all groups and B (out, r / groups, 1...) is grouped.
@@ -22,6 +23,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.io.foreign import ForeignAdapter
+from visionlora.adapters.io.other_programs import Places
 
 _BASE = "base_layer"
 _COPIES = (".modules_to_save", ".original_module")
@@ -35,11 +37,11 @@ def split_off(
     config: Mapping[str, Any],
     path: Path,
 ) -> ForeignAdapter:
-    """Take biases and grouped convolutions out of what a PEFT file holds.
+    """Take biases, grouped convolutions and scaled biases out of what a PEFT file holds.
 
     Args:
         model: plain or adapted.
-        tensors: the adapter's by the weight's full name; grouped convolutions are removed.
+        tensors: the adapter's by the weight's full name; what is taken is removed.
         others: the other tensors; biases are removed.
         settings: ranks and alphas.
         config: the adapter's configuration.
@@ -52,13 +54,37 @@ def split_off(
     modules = dict(model.named_modules())
     if config.get("bias", "none") != "none":
         _split_biases(read, model, modules, others, config["modules_to_save"], path)
-    if settings.families[0] == "lora":
-        for site in list(tensors):
-            layer = modules.get(site)
-            if isinstance(layer, _ConvNd) and layer.groups > 1 and not layer.transposed:
-                of_site = settings.settings_of(site)
-                read.add(site, *_grouped(layer, tensors.pop(site), of_site, f"{path}: {site}"))
+    places = Places(model)
+    for site in list(tensors):
+        layer: Any = modules.get(site)
+        if layer is None or places.obstacle(site, layer, "PEFT") is not None:  # named as a mismatch
+            continue
+        of_site = settings.settings_of(site)
+        if (
+            of_site.family == "lora"
+            and isinstance(layer, _ConvNd)
+            and layer.groups > 1
+            and not layer.transposed
+        ):
+            read.add(site, *_grouped(layer, tensors.pop(site), of_site, f"{path}: {site}"))
+        elif of_site.family == "ia3" and of_site.options["side"] == "output" and Bias.can_attach_to(layer):
+            _split_scale(read, site, layer, of_site, tensors)
     return read
+
+
+def _split_scale(
+    read: ForeignAdapter,
+    site: str,
+    layer: Any,
+    settings: AdapterSettings,
+    tensors: dict[str, dict[str, Tensor]],
+) -> None:
+    """l (W x + b) is IA3's l W x and a change of the bias by (l - 1) b."""
+    scale, bias = tensors[site].get("ia3_l"), layer._parameters["bias"]
+    if scale is not None and scale.numel() == len(bias):
+        read.add(site, settings, tensors.pop(site))
+        difference = (scale.flatten().to(bias) - 1) * bias.detach()
+        read.add_bias(site, difference, tuple(layer.weight.shape))
 
 
 def _split_biases(
