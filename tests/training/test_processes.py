@@ -146,10 +146,11 @@ def test_another_process_is_told_what_the_first_one_was_whatever_its_file_says(
     folder = RunFolder.start(tmp_path / "run", OmegaConf.create({"seed": 1}))
     folder.record.set("learning_rate_trials", TRIALS)
     sent: list[Any] = []
-    monkeypatch.setattr("visionlora.run_folder.shared_folder.agreed", lambda value: sent.append(value) or value)
+    module = "visionlora.run_folder.shared_folder"
+    monkeypatch.setattr(f"{module}.agreed", lambda value: sent.append(value) or value)
     assert shared(folder, OmegaConf.create({"seed": 2})) is folder
-    monkeypatch.setattr("visionlora.run_folder.shared_folder.agreed", lambda value: sent[0])
-    monkeypatch.setattr("visionlora.run_folder.shared_folder.this_process", lambda: Process(rank=3, count=4))
+    monkeypatch.setattr(f"{module}.agreed", lambda value: sent[0])
+    monkeypatch.setattr(f"{module}.this_process", lambda: Process(rank=3, count=4))
     other = shared(None)
     assert other.path == tmp_path / "run" / ".process-3"
     assert other.config().seed == 2

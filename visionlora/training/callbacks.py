@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMon
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -123,6 +124,10 @@ class FirstBatch(Callback):
         trainer.logger.experiment.add_image("images/augmented_batch", grid, 0)
 
 
+_WIDE = 132
+"""Characters of a terminal that has room for a bar beside the figures."""
+
+
 class StepProgress(Callback):
     """One progress bar over the optimizer steps: step k of N, loss, top-1, time left.
 
@@ -133,8 +138,9 @@ class StepProgress(Callback):
         self._validation_images = validation_images
         self._progress = Progress(
             TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
-            BarColumn(),
-            TextColumn("{task.fields[figures]}"),
+            *([BarColumn(20)] if console.width >= _WIDE else []),
+            # They take several lines where they have to: else the step and the time left are cut off.
+            TextColumn("{task.fields[figures]}", table_column=Column(overflow="fold")),
             TimeRemainingColumn(),
             TextColumn("left"),
             console=console,
