@@ -70,6 +70,8 @@ def _manifests() -> Iterator[Case]:
 
     for name, line in (("Rekognition's manifest, an attribute for each class", of_rekognition), ("SageMaker's manifest of one attribute", one_attribute), ("SageMaker's manifest of boxes", of_boxes), ("a manifest that says no names of classes", without)):  # fmt: skip
         yield case(name, lines(line), *EIGHT, file="output.manifest", counts=TWO)
+    other = lines(lambda n: {"file_name": f"{n}.png", "label": LABELS[n], "lens": 1, "lens-metadata": {"class-name": "x"}})  # fmt: skip
+    yield case("JSON lines with metadata of something else", other, *EIGHT, file="t.jsonl", counts=TWO)
     yield case("SageMaker's manifest of several labels", lines(of_several), *EIGHT, file="output.manifest", error="several labels of an image, the first: cat, dog")  # fmt: skip
     yield Case("SageMaker's manifest of several labels, learned", table("t.jsonl", lines(of_several), *EIGHT), root="t.jsonl", options={"separator": "auto"}, notes=("8 images have",))  # fmt: skip
 
@@ -164,6 +166,10 @@ def _unnamed_columns() -> Iterator[Case]:
     yield case("RetinaNet's boxes, one of nothing", rows("", "images/{0}.png,1,2,3,4,{1}").replace("7.png,1,2,3,4,dog", "7.png,,,,,"), *EIGHT, counts={"cat": (3, 1, 0), "dog": (2, 1, 0)}, notes=("1 line names an image and no class",))  # fmt: skip
     each = "a line names several images; write a line for each"
     yield case("a line for each class", "cat,i/a.png,i/b.png\ndog,i/c.png,i/d.png\n", *(f"i/{name}.png" for name in "abcd"), error=each)  # fmt: skip
+    masks = rows("", "images/{0}.png,masks/{0}.png,{1}")
+    yield case(
+        "a mask between image and label", masks, *EIGHT, *(f"masks/{n}.png" for n in range(8)), counts=TWO
+    )
     yield case("a line for each class, of many images", "cat;i/a.png;i/b.png;i/c.png\ndog;i/d.png;i/e.png;i/f.png\n", *(f"i/{name}.png" for name in "abcdef"), error=each)  # fmt: skip
 
 
@@ -190,7 +196,10 @@ def _pages() -> Iterator[Case]:
     """Words in the code page of central Europe, and those of western Europe that are not."""
     for one, other in (("kočka", "pes"), ("řeka", "kůň"), ("město", "les"), ("liška", "ježek obecný čáp"), ("Čmelák", "Včela"), ("rajčica", "leptir"), ("kuća", "voće"), ("mačka", "kôň"), ("gyümölcs", "erdő")):  # fmt: skip
         yield case(f"a table of {one} and {other} in Windows-1250", f"path,label\ni/a.png,{one}\ni/b.png,{other}\n".encode("cp1250"), counts={one: (1, 0, 0), other: (1, 0, 0)}, notes=("read as Windows-1250",))  # fmt: skip
-    western = ("crème brûlée", "panthère", "lumière", "poème", "lunedì", "città", "caffè", "bambù", "ørn", "blåbær", "træ", "øje", "fjäll", "näätä", "corações", "maçã", "ñandú", "köttur", "zèbre", "bibliothèque", "maïs", "gòtic", "idéløs", "smørrebrød", "Genève", "août", "põder")  # fmt: skip
+    western = ("crème brûlée", "panthère", "lumière", "poème", "lunedì", "città", "caffè", "bambù", "ørn", "blåbær", "træ", "øje", "fjäll", "näätä", "corações", "maçã", "ñandú", "köttur", "zèbre", "bibliothèque", "maïs", "gòtic", "idéløs", "smørrebrød", "Genève", "août", "põder", "aloès", "fougère", "papà", "ragù", "martedì", "kjøtt", "hærfugl", "øer")  # fmt: skip
+    several = ("boulangère", "aloès", "étagère", "bruyère", "Moïse", "poêle", "sphère")
+    listed = "path,label\n" + "".join(f"i/{n}.png,{word}\n" for n, word in enumerate(several))
+    yield case("a table of French words in Windows-1252", listed.encode("cp1252"), *(f"i/{n}.png" for n in range(7)), counts=dict.fromkeys(sorted(several), (1, 0, 0)))  # fmt: skip
     for word in western:
         yield case(f"a table of {word} in Windows-1252", f"path,label\ni/a.png,{word}\ni/b.png,x\n".encode("cp1252"), counts={word: EACH["cat"], "x": EACH["dog"]}, notes=("read as Windows-1252",))  # fmt: skip
 

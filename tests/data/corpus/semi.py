@@ -33,9 +33,11 @@ def semi() -> Iterator[Case]:
     yield Case("labeled, unlabeled, val and test", many(*below("labeled"), *below("val"), *below("test"), "unlabeled/{}.png"), counts=THREE, split="given")  # fmt: skip
     for one, other in (("train_labeled", "train_unlabeled"), ("labelled_train", "unlabelled_train"), ("Labeled 10%", "Unlabeled 90%")):  # fmt: skip
         yield Case(f"{one}, {other} and test", many(*below(one), *below("test"), f"{other}/{{}}.png"), counts=TESTED, notes=(f"{one} {TRAIN}",))  # fmt: skip
-    for one, other in (("annotated", "unannotated"), ("tagged", "untagged"), ("etiquetado", "no_etiquetado"), ("gelabelt", "ungelabelt"), ("étiquetées", "non étiquetées"), ("labeled_10", "unlabeled_90"), ("labeled data", "unlabeled data")):  # fmt: skip
+    for one, other in (("annotated", "unannotated"), ("etiquetado", "no_etiquetado"), ("gelabelt", "ungelabelt"), ("étiquetées", "non étiquetées"), ("labeled_10", "unlabeled_90"), ("labeled data", "unlabeled data")):  # fmt: skip
         yield Case(f"{one} beside {other}", many(*below(one), f"{other}/{{}}.png"), counts=TWO, notes=("holds no class folders: left out",))  # fmt: skip
     yield Case("labeled and unlabeled without a split", many("labeled/{}.png", "unlabeled/{}.png"), counts={"labeled": ONE, "unlabeled": ONE})  # fmt: skip
+    yield Case("tagged and untagged animals", many("tagged/a{}.png", "tagged/left/b{}.png", "tagged/right/c{}.png", "untagged/{}.png"), counts={"tagged": (9, 3, 0), "untagged": ONE})  # fmt: skip
+    yield Case("marked and unmarked eggs, of folders", many("marked/a/a{}.png", "marked/b/b{}.png", "unmarked/{}.png"), counts={"marked": (6, 2, 0), "unmarked": ONE})  # fmt: skip
     yield Case("classes able and unable, of folders", many("able/a/{}.png", "able/b/{}.png", "unable/{}.png"), counts={"able": (6, 2, 0), "unable": ONE})  # fmt: skip
     yield Case("labeled, unlabeled, train and test", many(*below("train"), *below("test"), *below("labeled"), "unlabeled/{}.png"), error="labeled lies beside")  # fmt: skip
     programs = {
@@ -83,6 +85,8 @@ def _patients() -> Iterator[Case]:
         yield Case(
             f"folders of patients beside {name}", both(folders, table(name, text)), counts=four, notes=doubt
         )
+    ranks = "id,name,class\nP1,lion,mammal\nP2,tiger,mammal\nP3,bear,mammal\nP4,owl,bird\n"
+    yield Case("folders of codes beside their names and kinds", both(folders, table("x.csv", ranks)), counts=four, notes=("x.csv may say what the classes are (P1: lion)",))  # fmt: skip
     names = "P1,cat\nP2,dog\nP3,owl\nP4,fox\n"
     yield Case("folders of codes beside their names", both(folders, table("codes.csv", names)), counts=four, notes=("codes.csv may say what the classes are (P1: cat)",))  # fmt: skip
     yield Case("folders of words beside a table of them", both(many(*CLASSES), table("x.csv", "cat,pet\ndog,pet\n")), counts=TWO)  # fmt: skip

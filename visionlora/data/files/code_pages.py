@@ -41,10 +41,16 @@ def _western(word: str) -> int:
 
 
 _CENTRAL = re.compile(
-    r"è[aeiouyáéíóúýùì]|(?<![a-zß-ÿ])(è[^s]|ï)|[ao]è(?![mt])|è[kn](?![eèi])|uè$|[ìù][a-zß-ÿ]|ôò|[aouø]æ|iæ$"
+    r"è[aeiouyáéíóúýùì]|(?<![a-zß-ÿ])(è[^s]|ï)|[ao]è(?![mst])|è[kn](?![eèi])|uè$|[ìù][a-zß-ÿ]|ôò|[aouø]æ|iæ$"
     r"|ø.*[áíýúšžèìù]|[áíýúšžèìù].*ø|oø|uøe|øi|øe[^nrt]|[šž].*[èìùò]|[èìùò].*[šž]|õ(z|$)|[^c]rû$|[aeiou]tû$"
 )
 """In words of Czech, Slovak, Croatian, Slovenian and Hungarian whose bytes are read as Windows-1252."""
+
+
+def _central(word: str) -> int:
+    """:func:`_latin` without what are French words in truth, whose è has the byte of č: it stands before
+    consonants and an e, or before an s at the end."""
+    return 0 if re.search(r"č([b-df-hj-np-tv-z]+e(s|nt)?|s)$", word.casefold()) else _latin(word)
 
 
 def _turkish(word: str) -> int:
@@ -119,7 +125,7 @@ _PAGES: dict[str, tuple[str, Callable[[str], int]]] = {
     "big5": ("Big5", _east_asian("big5", 0xA4, 0xC6)),
     "euc_jp": ("EUC-JP", _east_asian("euc_jp", 0xB0, 0xCF, 0xA1, kana=True)),
     "cp1254": ("Windows-1254", _turkish),
-    "cp1250": ("Windows-1250", _latin),
+    "cp1250": ("Windows-1250", _central),
     "mac_roman": ("Mac Roman", _latin),
     "cp437": ("DOS code page 437", _latin),
     "cp866": ("DOS code page 866", _cyrillic),

@@ -21,6 +21,7 @@ MOST_BYTES = 2**20
 _CODE = re.compile(r"(?!n\d{8}$)[a-z]{1,4}[_-]?\d{1,9}", re.IGNORECASE)
 """``n0``, ``C-12``; not WordNet's ids, which the networks have."""
 _OPEN_IMAGES = re.compile(r"/[mgt]/\w+")
+_HAS_DIGIT = re.compile(r"\d")
 _LABELS = frozenset(map(key_of, LABELS_ANYWHERE))
 _SHOWN = 3
 
@@ -37,7 +38,7 @@ def with_names_of_codes(
         if path.suffix.casefold() not in FILES or is_list(path) or not is_regular(path, MOST_BYTES):
             continue
         lines = [re.split(r"\s*[,;:=|\t]\s*", line.strip()) for line in _text_of(path).splitlines()]
-        place = _label_in(lines[:1])
+        place = _names_in([row for row in lines if row[0].strip("'\"") in classes], lines[:1])
         named = {row[0].strip("'\""): row[place] for row in lines if len(row) > place and row[place]}
         if set(classes) <= named.keys() and not any(is_image_name(name) for name in named):
             if of_open_images:
@@ -76,7 +77,12 @@ def renamed(images: Mapping[str, list[ImageFile]], called: Mapping[str, str]) ->
     return {split: [of(image) for image in some] for split, some in images.items()}
 
 
-def _label_in(head: Sequence[Sequence[str]]) -> int:
-    """Which column has the names: the one that is called like a label, or else the second."""
+def _names_in(rows: Sequence[Sequence[str]], head: Sequence[Sequence[str]]) -> int:
+    """Which column has the names: one of words that are all different, or that is called like a label, or
+    else the second."""
+    columns = list(zip(*rows, strict=False))
+    for place, cells in enumerate(columns[1:], 1):
+        if len({*cells}) == len(cells) and not any(map(_HAS_DIGIT.search, cells)):
+            return place
     names = [key_of(name) for row in head for name in row]
     return next((place for place, name in enumerate(names) if place and name in _LABELS), 1)

@@ -22,7 +22,7 @@ _STRAYS = 0.2
 """So many images, of those in folders, may lie beside these."""
 _UN = re.compile(
     r"(?<![^\W_])(un|no|non|not|sin|sem|sans|senza)[ _-]?"
-    r"(?=label|annot|tag|mark|sup|etiq|étiq|etich|rotul|gelabel|beschrift)"
+    r"(?=label|annot|sup|etiq|étiq|etich|rotul|gelabel|beschrift)"
 )
 _SHARE = re.compile(r"[\W_]*\d+([\W_]*(%|percent|pct|p|k))?$")
 """Behind the names of folders that are shares: ``labeled_10`` and ``unlabeled_90``."""

@@ -88,7 +88,7 @@ _ENDING = re.compile(r"(\d|集|数据|數據|图片|圖片|画像|データ|セ�
 
 _UNLABELLED = frozenset(
     (
-        "unlabelled", "unlabeled", "unsup", "unannotated", "untagged", "unknown", "extra", "pred", "predict",
+        "unlabelled", "unlabeled", "unsup", "unannotated", "unknown", "extra", "pred", "predict",
         "prediction", "predictions", "inference", "contrast", "negatives", "negative", "anchors", "anchor",
         "retention",
     )

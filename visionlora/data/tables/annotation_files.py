@@ -49,6 +49,8 @@ def annotated(value: Any) -> Annotated | None:
 def of_manifest(line: Mapping[str, Any]) -> Mapping[str, Any]:
     """A line of a manifest of SageMaker or Rekognition with its labels below one key: each attribute has one
     that an object beside it names, or boxes or numbers whose names that object has. Another line as it is."""
+    if "source-ref" not in line:
+        return line
     labels: list[str] = []
     taken = set()
     for key, about in line.items():

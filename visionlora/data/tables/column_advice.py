@@ -67,7 +67,9 @@ def refuse_unnamed(path: Path, body: Body, places: Sequence[int]) -> None:
     Raises:
         VisionLoraError: says how to write them.
     """
-    if len(places) > 1 and any(share(body, place, is_image_name) > 0.5 for place in places):
+    # A mask may stand between an image and its label; a class before its images has nothing behind them.
+    images = [place for place in places if share(body, place, is_image_name) > 0.5]
+    if images and images[-1] == places[-1] and len(images) < len(places):
         raise VisionLoraError(f"{path}: a line names several images; write a line for each: FILE,LABEL")
     if len(places) >= _BOX and all(share(body, place, _is_numeric) == 1 for place in places):
         raise VisionLoraError(

@@ -143,7 +143,10 @@ def _headless(path: Path, rows: Rows, where: int, class_name: str | None) -> Col
     free = [place for place in rest if place != split]
     if class_name is None:
         refuse_unnamed(path, body, free)
-    named = sorted(free, key=lambda place: share(body, place, is_number) == 1)  # names before numbers
+    no_masks = [place for place in free if share(body, place, is_image_name) <= 0.5]
+    named = sorted(
+        no_masks or free, key=lambda place: share(body, place, is_number) == 1
+    )  # names, then numbers
     label = next((place for place in named if not is_count(body, place)), next(iter(free), None))
     if label is not None and is_count(body, label) and len(body) >= _CERTAIN:
         label = None
