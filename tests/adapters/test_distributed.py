@@ -52,7 +52,10 @@ def take_part(rank: int, folder: str, family: str, scheme: str | None) -> None:
         distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize(("family", "scheme", "count"), [("lora", None, 8), ("oft", "nf4", 4)])
+@pytest.mark.parametrize(
+    ("family", "scheme", "count"),
+    [("lora", None, 8), pytest.param("oft", "nf4", 4, marks=pytest.mark.slow)],
+)
 def test_two_processes_find_the_gradients_of_one(
     family: str, scheme: str | None, count: int, tmp_path: Path
 ) -> None:

@@ -105,7 +105,9 @@ def test_a_start_is_learned_without_its_held_out_classes_and_a_run_begins_at_it(
         assert left.code == 2 and f"leave it out, or {other}" in " ".join(left.err.split())
 
 
-@pytest.mark.parametrize("method", ["aligned", "maml", "reptile"])
+@pytest.mark.parametrize(
+    "method", ["aligned", *(pytest.param(one, marks=pytest.mark.slow) for one in ("maml", "reptile"))]
+)
 def test_a_start_of_one_linear_layer_is_learned_too(
     method: str, meta, train: Train, command: Command, tmp_path: Path
 ) -> None:
