@@ -65,10 +65,14 @@ def _manifests() -> Iterator[Case]:
         names = {"class-map": {"0": "cat", "1": "dog"}}
         return {**source(number), "pets": [0, 1] if number == 3 else [number % 2], "pets-metadata": names}
 
+    def of_number(number: int) -> object:
+        names = {"class-map": {"0": "cat", "1": "dog"}}
+        return {**source(number), "pets": number % 2, "pets-metadata": names}
+
     def without(number: int) -> object:
         return {**source(number), "label": LABELS[number], "label-metadata": {"creation-date": "2020-01-01"}}
 
-    for name, line in (("Rekognition's manifest, an attribute for each class", of_rekognition), ("SageMaker's manifest of one attribute", one_attribute), ("SageMaker's manifest of boxes", of_boxes), ("a manifest that says no names of classes", without)):  # fmt: skip
+    for name, line in (("Rekognition's manifest, an attribute for each class", of_rekognition), ("SageMaker's manifest of one attribute", one_attribute), ("SageMaker's manifest of boxes", of_boxes), ("SageMaker's manifest of numbers and their names", of_number), ("a manifest that says no names of classes", without)):  # fmt: skip
         yield case(name, lines(line), *EIGHT, file="output.manifest", counts=TWO)
     other = lines(lambda n: {"file_name": f"{n}.png", "label": LABELS[n], "lens": 1, "lens-metadata": {"class-name": "x"}})  # fmt: skip
     yield case("JSON lines with metadata of something else", other, *EIGHT, file="t.jsonl", counts=TWO)

@@ -61,7 +61,8 @@ def of_manifest(line: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(about.get("class-name"), str):
             labels.append(about["class-name"])
         elif isinstance(names, dict):
-            marks = marks.get("annotations", []) if isinstance(marks, dict) else marks
+            marks = marks.get("annotations") if isinstance(marks, dict) else marks
+            marks = marks if isinstance(marks, list) else [marks]
             numbers = [one.get("class_id") if isinstance(one, dict) else one for one in marks]
             labels += [str(names[str(number)]) for number in numbers if str(number) in names]
         else:
