@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-_USUAL = 80
+USUAL_WIDTH = 80
 """Characters of a line that tables are made for: there nothing is cut off."""
 
 
@@ -27,9 +27,9 @@ def show(table: RenderableType, console: Console | None = None) -> None:
     figure that is cut off is lost, or another one."""
     console = console or Console()
     own = width = console.width
-    if own < _USUAL:
-        whole = _letters(table, console, 2 * _USUAL)
-        while width < 2 * _USUAL and _letters(table, console, width) < whole:
+    if own < USUAL_WIDTH:
+        whole = _letters(table, console, 2 * USUAL_WIDTH)
+        while width < 2 * USUAL_WIDTH and _letters(table, console, width) < whole:
             width += 1
     try:
         console.width = width

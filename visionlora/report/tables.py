@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from visionlora.plain_table import plain_table
+from visionlora.plain_table import USUAL_WIDTH, plain_table
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
@@ -22,11 +22,11 @@ from visionlora.text import counted, for_terminal, percent
 
 _PATH_WIDTH = 34
 """Characters of a path that stand in one line in a table of predictions, if that has three columns."""
-_USUAL_TERMINAL = 80
-"""In narrower ones a path has no such width, which would leave none for the predictions."""
 
 
-def predictions_table(rows: Sequence[PredictionRow], several: bool = False, width: int = 80) -> Table:
+def predictions_table(
+    rows: Sequence[PredictionRow], several: bool = False, width: int = USUAL_WIDTH
+) -> Table:
     """One row per image: its path, the most probable class, the next ones, and the frozen network's class.
 
     The column for the frozen network is there only if some row has its prediction.
@@ -40,7 +40,8 @@ def predictions_table(rows: Sequence[PredictionRow], several: bool = False, widt
     table = plain_table()
     # A file name is broken only where it is long: predictions can be read in several lines.
     longest = max((len(for_terminal(row.path)) for row in rows), default=0)
-    usual = 0 if compared or width < _USUAL_TERMINAL else _PATH_WIDTH
+    # In a narrow terminal a path of that width would leave none for the predictions.
+    usual = 0 if compared or width < USUAL_WIDTH else _PATH_WIDTH
     table.add_column("image", overflow="fold", min_width=min(longest, usual))
     if compared:
         table.add_column("frozen network, top-1", overflow="fold")

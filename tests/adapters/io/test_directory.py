@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -175,3 +176,19 @@ def test_an_adapter_that_diverged_does_not_replace_a_good_one(
     with pytest.raises(LoraError, match=r"NaN or infinite, so .* is not written.*lower learning rate"):
         save(network, tmp_path / "adapter.safetensors")
     assert good == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("side", ["output", "input"])
+def test_an_ia3_adapter_of_ours_without_its_fingerprint_leaves_biases_as_they_are(
+    side: str, tmp_path: Path
+) -> None:
+    options = {} if side == "output" else {"side": side}
+    network = attach(base(), LoraConfig(family="ia3", options=options))
+    perturb(network)
+    expected = network.eval()(X)
+    save_adapter(network, tmp_path)
+    file = tmp_path / "adapter_config.json"
+    config = json.loads(file.read_text())
+    del config["auto_mapping"]["visionlora"]["fingerprint"]
+    file.write_text(json.dumps(config))
+    assert torch.equal(load_adapter(base(), tmp_path).eval()(X), expected)

@@ -55,6 +55,7 @@ def split_off(
     if config.get("bias", "none") != "none":
         _split_biases(read, model, modules, others, config["modules_to_save"], path)
     places = Places(model)
+    scales_bias = settings.families[0] == "ia3" and not config["visionlora"]  # ours scales the weight alone
     for site in list(tensors):
         layer: Any = modules.get(site)
         if layer is None or places.obstacle(site, layer, "PEFT") is not None:  # named as a mismatch
@@ -67,7 +68,7 @@ def split_off(
             and not layer.transposed
         ):
             read.add(site, *_grouped(layer, tensors.pop(site), of_site, f"{path}: {site}"))
-        elif of_site.family == "ia3" and of_site.options["side"] == "output" and Bias.can_attach_to(layer):
+        elif scales_bias and of_site.options.get("side") == "output" and Bias.can_attach_to(layer):
             _split_scale(read, site, layer, of_site, tensors)
     return read
 
