@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tests.adapters.networks import only, perturb, same_bits, small_network, snapshot
 from visionlora.adapters import (
@@ -162,7 +163,7 @@ def test_a_trainable_parameter_cannot_take_the_place_of_a_frozen_weight(x):
     network = adapted()
     logits, state = network(x), network.state_dict()
     layer = next(iter(adapted_layers(network).values()))
-    with pytest.raises(LoraError, match="merge the adapters first, or assign one with requires_grad=False"):
+    with pytest.raises(LoraError, match=r"merge the adapters first, or assign layer\.base_weight"):
         layer.weight = nn.Parameter(layer.weight.detach().clone())
     torch.testing.assert_close(network(x), logits, rtol=0, atol=0)
     network.load_state_dict({key: tensor.clone() for key, tensor in state.items()}, assign=True)
@@ -180,6 +181,18 @@ def test_a_frozen_weight_is_changed_in_place_or_replaced_under_its_name(layer):
     assert torch.equal(detach(adapted).weight, layer.weight - 1)
     with pytest.raises(LoraError, match="merge the adapters first, or assign one with requires_grad=False"):
         attach(adapted).base_weight = nn.Parameter(layer.weight.detach())
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_a_batch_norm_cannot_be_fused_into_a_computed_weight(grad):
+    network = attach(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))).eval()
+    perturb(network)
+    with torch.set_grad_enabled(grad), pytest.raises(LoraError, match="merge the adapters first"):
+        fuse_conv_bn_eval(network[0], network[1])
+    x = torch.randn(2, 3, 6, 6)
+    expected = network(x)
+    merge(network)
+    torch.testing.assert_close(fuse_conv_bn_eval(network[0], network[1])(x), expected)
 
 
 @pytest.mark.parametrize("inside", [adapters_off, merged, partial(scaled, strength=0.5)])

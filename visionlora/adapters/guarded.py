@@ -19,6 +19,8 @@ _TRAINED = (
     "layer.base_weight again."
 )
 
+_LOADING = "_is_loading"
+
 
 class KeptParameters(dict[str, nn.Parameter | None]):
     """The parameters of a layer, of which one can't be deleted: the old weight norm does that here, where
@@ -54,11 +56,25 @@ class Guarded(Swapped):
     fold: Any
 
     def __setattr__(self, name: str, value: Any) -> None:
+        is_new = name == self.adapted_parameter and isinstance(value, nn.Parameter)
+        if is_new and not vars(self).get(_LOADING):
+            raise LoraError(
+                f"the {name} of an adapted layer is computed from the frozen one and the adapters, which "
+                "would change another one too (that of fuse_conv_bn_eval, say): merge the adapters first, or "
+                "assign layer.base_weight to replace the frozen one"
+            )
         if name == "base_weight":  # `layer.base_weight += ...` ends in an assignment
             name = self.adapted_parameter
         if name == self.adapted_parameter:
             refuse_assignment(name, value, self._parameters.get(name))
         super().__setattr__(name, value)
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        vars(self)[_LOADING] = True  # with assign=True the frozen weight is assigned by its own name
+        try:
+            super()._load_from_state_dict(*arguments)
+        finally:
+            del vars(self)[_LOADING]
 
     def keep_parameter(self) -> None:
         """Let nothing take the adapted parameter away."""
