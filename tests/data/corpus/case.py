@@ -189,6 +189,9 @@ THREE = {"cat": (4, 4, 4), "dog": (4, 4, 4)}
 HALF = (1, 1, 0)
 PAIRS = {"cat": HALF, "dog": HALF}
 IMAGES = ("i/a.png", "i/b.png")
+LABELS = ("cat", "dog") * 6
+"""Of images by their number."""
+EIGHT = tuple(f"images/{number}.png" for number in range(8))
 BODY = "i/a.png,cat\ni/b.png,dog\n"
 """A table of one image of each class."""
 
@@ -196,3 +199,8 @@ BODY = "i/a.png,cat\ni/b.png,dog\n"
 def below(folder: str) -> tuple[str, ...]:
     """Class folders below ``folder``."""
     return tuple(f"{folder}/{name}" for name in CLASSES)
+
+
+def rows(head: str, line: str, count: int = 8) -> str:
+    """A table: ``{0}`` is a number, ``{1}`` its label."""
+    return "".join(f"{text}\n" for text in (head, *(line.format(n, LABELS[n]) for n in range(count))) if text)

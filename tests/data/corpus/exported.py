@@ -6,16 +6,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from tests.data.corpus.case import EACH, HALF, TWO, Case, both, called, files, many, table, tables
+from tests.data.corpus.case import (
+    EACH,
+    EIGHT,
+    HALF,
+    LABELS,
+    TWO,
+    Case,
+    both,
+    called,
+    files,
+    many,
+    rows,
+    table,
+    tables,
+)
 
-LABELS = ("cat", "dog") * 4
-EIGHT = tuple(f"images/{number}.png" for number in range(8))
 case = tables("exported")
-
-
-def rows(head: str, line: str) -> str:
-    """A table of eight lines: ``{0}`` is a number, ``{1}`` its label."""
-    return "".join(f"{text}\n" for text in (head, *(line.format(n, LABELS[n]) for n in range(8))) if text)
 
 
 def lines(line: Callable[[int], object]) -> str:

@@ -11,6 +11,7 @@ from tests.data.corpus.case import (
     EACH,
     GIVEN,
     HALF,
+    LABELS,
     ONE,
     PAIRS,
     THREE,
@@ -27,7 +28,6 @@ from tests.data.corpus.case import (
 )
 from visionlora.data.names.split_names import SPLITS
 
-LABELS = ("cat", "dog") * 6
 SIX = many("images/{}.jpg", count=6)
 BOXES = ("no class folders: an image has the class of the boxes beside it",)
 THREES = {"cat": (2, 1, 0), "dog": (2, 1, 0)}

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 from tests.data.corpus.case import (
     CLASSES,
+    EIGHT,
     GIVEN,
     HALF,
+    LABELS,
     ONE,
     TWO,
     Case,
@@ -18,23 +20,17 @@ from tests.data.corpus.case import (
     called,
     files,
     many,
+    rows,
     table,
     tables,
     zipped,
 )
 
-LABELS = ("cat", "dog") * 6
-EIGHT = tuple(f"images/{number}.png" for number in range(8))
 SPLIT = (*(f"train/{number}.png" for number in range(8)), *(f"val/{number}.png" for number in range(8, 12)))
 SPLITS = {"cat": (4, 2, 0), "dog": (4, 2, 0)}
 FOLDERS = ("no column of splits: those of the folders train and val are taken",)
 LIES = "preview.png lies beside the folders"
 case = tables("tried")
-
-
-def rows(head: str, line: str, count: int = 8) -> str:
-    """A table: ``{0}`` is a number, ``{1}`` its label."""
-    return "".join(f"{text}\n" for text in (head, *(line.format(n, LABELS[n]) for n in range(count))) if text)
 
 
 def tried() -> Iterator[Case]:
