@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
 from visionlora.data.files.archive import is_archive
+from visionlora.data.files.formats import TABLE_SUFFIXES
 from visionlora.data.files.root import as_written, close_to
 from visionlora.data.files.walk import watched
 from visionlora.device import choose_device
@@ -44,7 +45,7 @@ from visionlora.this_process import this_process
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
-_TABLES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet"}
+_TABLES = (*TABLE_SUFFIXES, ".xlsx", ".parquet")
 
 
 def predict_images(options: PredictConfig) -> int:
