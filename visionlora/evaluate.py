@@ -7,21 +7,42 @@ from functools import partial
 
 from omegaconf import DictConfig
 
+from visionlora.adapters.settings import AUTO
 from visionlora.command import Command, launch
 from visionlora.evaluation.config import EvaluateConfig
 from visionlora.lazy import garbage_kept
-from visionlora.options import section
+from visionlora.options import option, section
 from visionlora.processes import joined, of_first, run_in
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
+
+
+@dataclass(frozen=True)
+class OldImages(RetentionConfig):
+    """Which old images an adapter is measured on."""
+
+    root: str | None = option(
+        AUTO, "folder to measure forgetting on; auto: the run's, else the network's; null: not measured",
+        words=(AUTO,), path=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ContrastImages(ContrastConfig):
+    """Which negative images an adapter is measured on."""
+
+    root: str | None = option(
+        AUTO, "folder of negatives for the false-positive rate; auto: the run's; null: not measured",
+        words=(AUTO,), path=True,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(EvaluateConfig):
     """Options of ``visionlora evaluate``."""
 
-    retention: RetentionConfig = section(only=("root",))
-    contrast: ContrastConfig = section(only=("root",))
+    retention: OldImages = section(only=("root",))
+    contrast: ContrastImages = section(only=("root",))
 
 
 COMMAND = Command(

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +187,100 @@ def test_the_labels_of_a_run_with_several_an_image_are_read_from_its_list() -> N
     used = [ReadImage("val", str(path), size, digest, label) for label in ("a|b",)]
     (image,), _, _ = _of_runs(used, several=True)
     assert image == ImageFile(path, "a|b", ("a", "b"))
+
+
+class TestTheOtherImagesOfARun:
+    """Without ``retention.root`` and ``contrast.root`` those that the run itself was measured on are used."""
+
+    @pytest.fixture
+    def others(self, tmp_path: Path) -> Path:
+        """Six images that no training sees."""
+        (tmp_path / "apart").mkdir()
+        for place in range(6):
+            Image.new("RGB", (40, 40), (20 * place, 90, 200)).save(tmp_path / "apart" / f"{place}.png")
+        return tmp_path / "apart"
+
+    @pytest.fixture
+    def listing(self, trained: Trained, others: Path, tmp_path: Path) -> Callable[..., Path]:
+        """A copy of a run whose list has the images as contrast images, and some of them as negatives."""
+
+        def run(*negatives: str) -> Path:
+            folder = shutil.copytree(trained.run, tmp_path / "run")
+            listed = json.loads((folder / "images.json").read_text())
+            for role, names in (
+                ("contrast", [f"{place}.png" for place in range(6)]),
+                ("negative", negatives),
+            ):
+                for name in names:
+                    size, digest = file_hash(others / name)
+                    listed["images"].append(
+                        {
+                            "role": role,
+                            "path": str(others / name),
+                            "size": size,
+                            "sha256": digest,
+                            "label": None,
+                        }
+                    )
+            (folder / "images.json").write_text(json.dumps(listed))
+            return folder
+
+        return run
+
+    def test_the_figures_and_their_marks_are_those_of_the_run(
+        self, train: Train, others: Path, command: Command, tmp_path: Path
+    ) -> None:
+        _, run = train(f"contrast.root={others}", f"retention.root={others}")
+        left = command("evaluate", f"adapter={run}", "output=e.json")
+        assert left.code == 0, left.err
+        assert "6 old images of its run" in left.out and "6 contrast images of its run" in left.out
+        figures = json.loads((tmp_path / "e.json").read_text())
+        recorded = json.loads((run / "metrics.json").read_text())
+        assert figures["contrast"] == recorded["contrast"]
+        assert figures["retention"] == recorded["retention"]
+        assert "strength" in figures["contrast"]["selected_on_these_images"]
+
+    @pytest.mark.parametrize(
+        ("negatives", "count", "said"),
+        [
+            ((), 6, "6 contrast images of its run\n"),
+            (
+                ("0.png", "1.png", "2.png", "3.png"),
+                2,
+                "2 contrast images of its run; left out: 4 that it was trained on\n",
+            ),
+            (
+                [f"{place}.png" for place in range(6)],
+                6,
+                "6 contrast images of its run; THE ADAPTER WAS TRAINED ON ALL OF THEM\n",
+            ),
+        ],
+    )
+    def test_those_that_were_trained_on_are_left_out_or_marked(
+        self, negatives: Sequence[str], count: int, said: str, listing: Callable[..., Path],
+        command: Command, tmp_path: Path,
+    ) -> None:  # fmt: skip
+        left = command("evaluate", f"adapter={listing(*negatives)}", "output=e.json")
+        assert said in left.out
+        figures = json.loads((tmp_path / "e.json").read_text())["contrast"]
+        assert figures["images"] == count
+        assert ("trained on" in figures["selected_on_these_images"]) == (len(negatives) == 6)
+
+    def test_images_that_are_gone_are_counted_and_it_is_said_what_is_not_measured(
+        self, listing: Callable[..., Path], others: Path, command: Command
+    ) -> None:
+        run = listing()
+        (others / "0.png").unlink()
+        left = command("evaluate", f"adapter={run}")
+        assert "5 contrast images of its run; not where they were: 1" in left.out
+        shutil.rmtree(others)
+        left = command("evaluate", f"adapter={run}")
+        assert "no contrast images (contrast.root): the false-positive rate is not measured" in left.out
+        assert f"of the contrast images of its run none is where it was, the first: {others}" in left.out
+
+    def test_none_is_measured_where_the_options_say_so(
+        self, listing: Callable[..., Path], command: Command
+    ) -> None:
+        left = command("evaluate", f"adapter={listing()}", "contrast.root=null")
+        assert "contrast images of its run" not in left.out
+        assert "false-positive rate: not measured" in left.out

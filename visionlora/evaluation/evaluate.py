@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from visionlora.adapters import adapters_off, merged
+from visionlora.adapters.settings import AUTO
 from visionlora.adapters.truncate import decompose_updates
 from visionlora.data import (
     ImageDataset,
@@ -20,11 +21,9 @@ from visionlora.data import (
     find_bad,
     make_loader,
     refuse,
-    scan_images,
-    scan_known,
 )
 from visionlora.device import choose_device
-from visionlora.errors import VisionLoraError, about
+from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.evaluate_labels import (
     gives_several_labels,
@@ -37,6 +36,7 @@ from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.labelled_images import images_in_words, labelled_images
 from visionlora.evaluation.metrics import class_metrics, contrast_metrics, retention_metrics
 from visionlora.evaluation.mirrored import Mirrored
+from visionlora.evaluation.other_images import contrast_images, old_images
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.evaluation.rank_curve import measure_rank_curve
 from visionlora.evaluation.selected import selected_on
@@ -45,6 +45,7 @@ from visionlora.files import replacing, require_all_writable
 from visionlora.models.classes import outputs_of_labels
 from visionlora.models.restore import TrainedModel
 from visionlora.models.several_adapters import restore_adapters
+from visionlora.notices import Notices
 from visionlora.plain_table import show
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
@@ -57,15 +58,16 @@ from visionlora.text import in_words, printable
 
 def evaluate_adapter(
     options: EvaluateConfig,
-    retention_root: str | None = "auto",
-    contrast_root: str | None = None,
+    retention_root: str | None = AUTO,
+    contrast_root: str | None = AUTO,
 ) -> dict[str, Any]:
     """Measure an adapter, show the figures, and write them where asked for; returns what ``output`` holds.
 
     Args:
         options: which adapter and images.
-        retention_root: old images; ``auto``: the network's own; None: not measured.
-        contrast_root: negative images; None: not measured.
+        retention_root: old images; ``auto``: those of the adapters' runs, else the network's own; None: not
+            measured.
+        contrast_root: negative images; ``auto``: those of the adapters' runs; None: not measured.
     """
     require_all_writable(output=options.output, sheet=options.sheet, figure=options.figure)
     console = Console()
@@ -86,7 +88,7 @@ def evaluate_adapter(
         about = {
             "task": "single_label", "images": len(images), "judged_on": judged_on, "left_out": left_out,
         }  # fmt: skip
-        inputs = _inputs(restored, images, options, retention_root, contrast_root)
+        inputs = _inputs(restored, images, options, retention_root, contrast_root, Notices(console).say)
         metrics = about | _evaluate_classes(restored, inputs, options, console)
     if options.output:
         write_metrics(Path(options.output), metrics)
@@ -136,13 +138,14 @@ def _inputs(
     options: EvaluateConfig,
     retention_root: str | None,
     contrast_root: str | None,
+    say: Callable[[str], None],
 ) -> _Inputs:
     size = options.data.batch_size
     targets = _targets(restored, images)
     loader = _loader(restored, images, targets, size)
-    old = _old_images(restored, retention_root)
+    old = old_images(restored, retention_root, options.adapters, say)
     old_loader = _loader(restored, old, _targets(restored, old), size) if old else None
-    others = _contrast_images(restored, contrast_root)
+    others = contrast_images(restored, contrast_root, options.adapters, say)
     contrast_loader = _loader(restored, others, None, size) if others else None
     outputs = sorted(set(targets.values()))
     return _Inputs(images, loader, outputs, old, old_loader, others, contrast_loader)
@@ -227,30 +230,6 @@ def _predict(
         before = predict_batches(network, loader)
     # Outputs that were added to the head are trained whole: without the adapters they still are.
     return now, before.muted(len(restored.backbone.categories))
-
-
-def _old_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ...]:
-    """The old images in ``root``; none where there are none."""
-    folder = restored.backbone.retention_root if root == "auto" else root
-    if folder is None or restored.head.kind == "new":
-        if root not in ("auto", None):
-            raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
-        return ()
-    with about("retention.root"):
-        return scan_known(Path(folder))
-
-
-def _contrast_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ...]:
-    """The negative images in ``root``; none where no class was trained."""
-    if root is None or not restored.classes:
-        return ()
-    if restored.head.kind == "new":
-        raise VisionLoraError(
-            "contrast.root: every output of head new is a trained class, so every image would be a false "
-            "positive; leave it out"
-        )
-    with about("contrast.root"):
-        return scan_images([Path(root)])
 
 
 def _changes(restored: TrainedModel, loader: ImageLoader | None, mirrored: bool) -> Changes | None:

@@ -36,7 +36,7 @@ def refuse_for_labels(options: EvaluateConfig, retention_root: str | None, contr
         "rank_curve": options.rank_curve,
         "sheet": options.sheet is not None,
         "retention.root": retention_root not in ("auto", None),
-        "contrast.root": contrast_root is not None,
+        "contrast.root": contrast_root not in ("auto", None),
         "data.class_name": options.data.class_name is not None,
         "data.class_from": options.data.class_from != "folders",
     }

@@ -13,6 +13,9 @@ from visionlora.report.metrics_file import SELECTED, UNKNOWN, read_metrics
 SECTIONS = {"val": "after", "retention": "retention", "contrast": "contrast"}
 """The section of a run's ``metrics.json`` with the figures of the images of a role."""
 
+TRAINED_ON = ("train", "anchor", "negative")
+"""The roles of the images that a run's steps see."""
+
 
 def selected_on(adapters: Sequence[str], images: Sequence[ImageFile], role: str) -> list[str]:
     """What these images, by their content, chose in the adapters' runs; "not known" without their manifests.
@@ -34,7 +37,7 @@ def _selected_on(adapter: str, images: Sequence[ImageFile], role: str) -> list[s
     def among(name: str) -> bool:
         return len(without_used(images, [one for one in used if one.role == name])) < len(images)
 
-    trained = ["trained on"] if any(map(among, ("train", "anchor", "negative"))) else []
+    trained = ["trained on"] if any(map(among, TRAINED_ON)) else []
     return [*trained, *(_chosen(run / "metrics.json", role) if among(role) else [])]
 
 
