@@ -9,8 +9,9 @@ from pathlib import Path
 
 from visionlora.arguments import bare_words, closest, is_called, presets
 from visionlora.errors import VisionLoraError
-from visionlora.options import shown, takes
+from visionlora.options import takes
 from visionlora.settings import Group, Key
+from visionlora.value_text import shown
 
 _HELP = ("-h", "--help")
 _FLAGS = """\

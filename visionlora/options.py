@@ -13,6 +13,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from visionlora.value_text import shown, written
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -122,7 +124,7 @@ def kinds(hint: Any) -> tuple[Any, ...]:
 
 
 class _Refused(Exception):
-    pass
+    """A value is not taken; the text names the item of a list or mapping that it is about."""
 
 
 def checked(name: str, value: Any, hint: Any, rule: Rule) -> Any:
@@ -133,18 +135,20 @@ def checked(name: str, value: Any, hint: Any, rule: Rule) -> Any:
     """
     try:
         return _first_fit(value, hint, rule)
-    except _Refused:
-        raise ValueError(f"{name} is {shown(value)}; it takes {takes(hint, rule)}") from None
+    except _Refused as refused:
+        item = f" ({refused})" if str(refused) and len(written(value)) > len(shown(value)) else ""
+        raise ValueError(f"{name} is {shown(value)}{item}; it takes {takes(hint, rule)}") from None
 
 
 def _first_fit(value: Any, hint: Any, rule: Rule) -> Any:
     """The value as the first type of a union has it that takes it."""
+    about = ""
     for kind in kinds(hint):
         try:
             return _converted(value, kind, rule)
-        except _Refused:
-            continue
-    raise _Refused
+        except _Refused as refused:
+            about = about or str(refused)
+    raise _Refused(about)
 
 
 def _converted(value: Any, kind: Any, rule: Rule) -> Any:
@@ -162,15 +166,22 @@ def _converted(value: Any, kind: Any, rule: Rule) -> Any:
             value = _mapping(value)
         if not isinstance(value, Mapping):
             raise _Refused
-        return {str(key): _first_fit(item, parts[1], rule) for key, item in value.items()}
+        return {str(key): _item(key, item, parts[1], rule) for key, item in value.items()}
     else:
         listed = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
         if not listed or rule.length not in (None, len(value)):
             raise _Refused
-        return tuple(_first_fit(item, parts[0], rule) for item in value)
+        return tuple(_item(place, item, parts[0], rule) for place, item in enumerate(value, 1))
     if not fits:
         raise _Refused
     return value
+
+
+def _item(name: object, value: Any, hint: Any, rule: Rule) -> Any:
+    try:
+        return _first_fit(value, hint, rule)
+    except _Refused:
+        raise _Refused(f"item {name} is {shown(value)}") from None
 
 
 def _mapping(text: str) -> Any:
@@ -204,19 +215,6 @@ def _text(value: Any, rule: Rule) -> str:
 
 # ---------------------------------------------------------------------------------------------------------
 # In words, for errors and help.
-
-
-def shown(value: Any) -> str:
-    """A value as a configuration file has it, in one line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, (list, tuple)):
-        text = f"[{', '.join(map(shown, value))}]"
-    elif isinstance(value, Mapping):
-        text = f"{{{', '.join(f'{key}: {shown(item)}' for key, item in value.items())}}}"
-    else:
-        text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def takes(hint: Any, rule: Rule) -> str:

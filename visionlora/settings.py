@@ -15,8 +15,9 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from visionlora.errors import VisionLoraError
-from visionlora.options import Rule, checked, rule_of, shown, type_of
+from visionlora.options import Rule, checked, rule_of, type_of
 from visionlora.paths import shipped
+from visionlora.value_text import shown
 
 T = TypeVar("T")
 

@@ -39,6 +39,14 @@ def test_only_what_differs_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_long_values_that_differ_in_the_middle_are_a_difference(tmp_path: Path) -> None:
+    ranks = {f"features.{place}": 8 for place in range(30)}
+    for name, rank in (("a", 8), ("b", 4)):
+        write_run(tmp_path / name, json.dumps({"lora": {"rank_pattern": ranks | {"features.14": rank}}}))
+    one, other = varied_options(find_runs(tmp_path), {})
+    assert "features.14: 8" in one["lora.rank_pattern"] and "features.14: 4" in other["lora.rank_pattern"]
+
+
 def test_a_folder_that_is_written_relative_and_whole_is_no_difference(tmp_path: Path) -> None:
     for name, start in (("a", ""), ("b", f"{tmp_path}/")):
         paths = f"data: {{root: {start}images, contrast: {name}}}\nretention: {{anchors: [{start}old]}}\n"

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from tests.conftest import Train, metrics_of
 from visionlora.models.upper_layers import upper_layers
-from visionlora.options import shown
 from visionlora.retention.config import RetentionConfig
+from visionlora.value_text import shown
 
 
 def test_retention_folders_of_unknown_classes_are_refused(train: Train, images: Path) -> None:

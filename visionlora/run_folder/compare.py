@@ -14,10 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from visionlora.data.files.root import as_written
 from visionlora.data.splits.manifest import ReadImage
 from visionlora.errors import VisionLoraError
-from visionlora.options import shown
 from visionlora.paths import with_home
 from visionlora.run_folder.config_file import set_value
 from visionlora.settings import Key
+from visionlora.value_text import shown_beside
 
 WITHOUT_EFFECT = {
     "data.workers", "data.cache_mb", "cache.memory_mb", "trainer.progress", "trainer.reuse_memory",
@@ -76,11 +76,12 @@ def options_at_start(recorded: Mapping[str, Any], options: Mapping[str, Any]) ->
 
 def edited_options(begun: Mapping[str, Any], now: Mapping[str, Any], file: str) -> dict[str, str]:
     """Which options of a run's configuration file are others than when it was begun, and how."""
-    return {
-        name: f"{name} is {shown(value)} in {file}, and the run was begun with {shown(begun[name])}"
-        for name, value in now.items()
-        if value != begun[name]
-    }
+    found = {}
+    for name, value in now.items():
+        if value != begun[name]:
+            here, before = shown_beside(value, begun[name])
+            found[name] = f"{name} is {here} in {file}, and the run was begun with {before}"
+    return found
 
 
 def option_differences(
@@ -101,7 +102,8 @@ def option_differences(
         if not same and keys[name].rule.path:
             same = absolute(value, Path.cwd()) == absolute(before, directory)
         if not same:
-            found[name] = f"{name} is {shown(value)}, and the run has {shown(before)}"
+            here, there = shown_beside(value, before)
+            found[name] = f"{name} is {here}, and the run has {there}"
     return found
 
 
@@ -136,7 +138,7 @@ def image_differences(
 def value_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Which recorded values are others now; what was not recorded is no difference."""
     return [
-        f"{name} is {shown(value)}, and was {shown(before[name])}"
+        "{} is {}, and was {}".format(name, *shown_beside(value, before[name]))
         for name, value in now.items()
         if name in before and before[name] != value
     ]

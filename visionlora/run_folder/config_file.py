@@ -12,8 +12,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora.files import require_regular
-from visionlora.options import shown
 from visionlora.text import without_references
+from visionlora.value_text import shown
 
 MOST_CONFIG = 2**18
 """Bytes of a run's configuration."""

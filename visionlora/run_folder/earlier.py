@@ -11,13 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from visionlora.errors import VisionLoraError
-from visionlora.options import shown
 from visionlora.paths import with_home
 from visionlora.run_folder.compare import anchored, value_of
 from visionlora.run_folder.config_file import load_config, set_value
 from visionlora.run_folder.names import CONFIG, RECORD
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
+from visionlora.value_text import shown
 
 OWN = ("seed", "adapter", "resume", "data", "model.head", "lora.restart_every", "lora.restart_rank")
 """Options and groups that a run does not take from the one that it continues from: its images are others, and

@@ -11,12 +11,12 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from visionlora.errors import VisionLoraError
-from visionlora.options import shown
 from visionlora.run_folder.compare import absolute
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.names import CONFIG, METRICS, RECORD
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
+from visionlora.value_text import written
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ def varied_options(runs: Sequence[FoundRun], keys: Mapping[str, Key]) -> list[di
 
 def _compared(run: FoundRun, name: str, key: Key | None) -> str:
     value = run.options.get(name)
-    return str(absolute(value, run.directory)) if key is not None and key.rule.path else shown(value)
+    return written(absolute(value, run.directory) if key is not None and key.rule.path else value)
 
 
 def _told(value: Any) -> str:
-    return value if isinstance(value, str) else shown(value)
+    return value if isinstance(value, str) else written(value)
 
 
 def _read(path: Path) -> FoundRun:

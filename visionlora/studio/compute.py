@@ -41,11 +41,12 @@ from visionlora.models.download import cache_path
 from visionlora.models.merge_weights import write_merged
 from visionlora.models.registry import default_weights
 from visionlora.models.restore import TrainedModel, has_several_labels, restore
-from visionlora.options import shown, takes
+from visionlora.options import takes
 from visionlora.settings import build, groups_of, top_level
 from visionlora.studio.projects import TABLES
 from visionlora.text import brief
 from visionlora.training.config import RunConfig, read_config
+from visionlora.value_text import shown
 
 USUAL = (
     "squeezenet1_0", "mobilenet_v3_large", "efficientnet_b0", "resnet18", "resnet50", "convnext_tiny", "vgg19"
