@@ -179,20 +179,41 @@ def test_evaluating_on_shipped_images_takes_their_negatives_and_refuses_what_it_
     assert "adapter: x does not exist" in one_line_error(command("evaluate", "adapter=x", "data=goldfish"))
 
 
-def test_the_commands_let_mps_fall_back_to_the_cpu_before_torch_is_imported() -> None:
+def test_the_commands_set_what_libraries_read_before_these_are_imported() -> None:
     script = """
 import os, sys
 import visionlora.command, visionlora.train
-os.environ.pop("PYTORCH_ENABLE_MPS_FALLBACK", None)
+names = ["PYTORCH_ENABLE_MPS_FALLBACK", "ORT_DISABLE_TELEMETRY"]
+for name in names:
+    os.environ.pop(name, None)
 sys.argv = ["visionlora train", "--version"]
 try:
     visionlora.train.main()
 except SystemExit:
-    assert "torch" not in sys.modules
-    print(os.environ["PYTORCH_ENABLE_MPS_FALLBACK"])
+    assert not {"torch", "onnxruntime"} & set(sys.modules)
+    print(*map(os.environ.get, names))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-1] == "1"
+    assert done.stdout.split()[-2:] == ["1", "1"]
+
+
+LOGGING = """
+import logging, sys
+from visionlora.merge import COMMAND
+from visionlora.command import launch
+def task(config):
+    logging.getLogger("matplotlib").warning("a cache cannot be written")
+    logging.getLogger("matplotlib").error("out of order")
+    logging.getLogger("visionlora.models").warning("ours")
+    return 0
+sys.argv = ["visionlora merge", "adapter=x", "output=y.pth"]
+launch(task, COMMAND)
+"""
+
+
+def test_of_what_libraries_log_only_errors_reach_the_terminal() -> None:
+    done = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["error: out of order", "warning: ours"]
 
 
 PRINTING = """

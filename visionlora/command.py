@@ -115,13 +115,16 @@ def _launch(task: Task, command: Command) -> NoReturn:
 
 
 def _set_environment() -> None:
-    """What Hydra, PyTorch and rich read from the process, before they are imported."""
+    """What Hydra, PyTorch, rich and ONNX Runtime read from the process, before they are imported."""
     make_streams_safe()
     warn_in_a_line()
     if os.environ.get("COLUMNS") == "0":  # of a terminal without a size; rich would print nothing
         del os.environ["COLUMNS"]
     # What MPS cannot compute the CPU does, and PyTorch says so.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    # ONNX Runtime (from 1.29 on) reports its use, and a file's name, to its maker, and makes an identifier in
+    # the home folder (https://github.com/microsoft/onnxruntime/pull/27379).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Hydra prints tracebacks of its own unless told to let exceptions through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     # A log that cannot be written is no reason for a traceback: what fills the disk fails where it matters.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from visionlora.data.images.preprocessing import Preprocessing
 
 _SCRIPT = '''"""Prints {what} of images. Needs numpy, onnxruntime and pillow."""
-import json, pathlib, sys
+import json, os, pathlib, sys
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reports its use to Microsoft without it
 import numpy, onnxruntime
 from PIL import Image, ImageOps
 session = onnxruntime.InferenceSession(str(pathlib.Path(__file__).with_name({name!r})))

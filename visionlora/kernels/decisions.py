@@ -86,8 +86,8 @@ def write(file: Path, key: str, decision: Decision) -> None:
             part.write_text(json.dumps({**read(file), key: decision}, indent=1, sort_keys=True))
     except (OSError, VisionLoraError) as error:
         message = (
-            f"Timings are not kept: {file.parent} can't be written ({error}); VISIONLORA_CACHE names another "
-            f"directory, or none when empty."
+            f"timings are not kept, so each run measures again: {str(error).partition(';')[0]}; set "
+            "VISIONLORA_CACHE to a folder that can be written, or to nothing"
         )
         if message not in _warned:
             _warned.add(message)
