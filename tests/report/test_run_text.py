@@ -75,12 +75,20 @@ def test_a_name_is_text_and_many_classes_are_counted() -> None:
     assert "and 18 more classes" in text
 
 
-def test_the_plan_says_steps_and_early_stopping() -> None:
-    assert training_plan(480, 16, 8, 4) == (
-        "480 steps, batch size 16; stops early after 4 of 8 validations without progress"
-    )
-    for validations, patience in ((0, 4), (8, None), (4, 4)):
-        assert training_plan(480, 16, validations, patience) == "480 steps, batch size 16"
+@pytest.mark.parametrize(
+    ("validations", "patience", "more"),
+    [
+        (8, 4, ", validated 8 times; stops early after 4 validations without progress"),
+        (8, None, ", validated 8 times"),
+        (4, 4, ", validated 4 times"),
+        (1, None, ", validated once"),
+        (0, 4, ""),
+    ],
+)
+def test_the_plan_says_steps_validations_and_early_stopping(
+    validations: int, patience: int | None, more: str
+) -> None:
+    assert training_plan(480, 16, validations, patience) == f"480 steps, batch size 16{more}"
 
 
 @pytest.mark.parametrize("name", ["run", "my run (1)", "it's", "Käfer=#1", "~x"])

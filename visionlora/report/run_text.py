@@ -60,8 +60,10 @@ def training_plan(steps: int, batch_size: int, validations: int, patience: int |
         patience: validations without progress after which training stops; None: never.
     """
     plan = f"{counted(steps, 'step')}, batch size {batch_size}"
+    if validations:
+        plan += f", validated {'once' if validations == 1 else f'{validations:,} times'}"
     if patience is not None and validations > patience:
-        plan += f"; stops early after {patience} of {validations} validations without progress"
+        plan += f"; stops early after {counted(patience, 'validation')} without progress"
     return plan
 
 

@@ -71,8 +71,22 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
             "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
             f"is {_HALFWAY * halfway}the average of the weights over the second half of training"
         )
+    _announce_validations(config, folder, adapted, notices)
     if new:
         _announce_new_head(config, halfway, notices)
+
+
+def _announce_validations(
+    config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, notices: Notices
+) -> None:
+    """How often the run validates, where that is not as often as asked for."""
+    trainer, asked = config.trainer, config.trainer.validations
+    count = _validations(trainer, config.data.batch_size, folder, adapted)
+    if folder.val and count != asked:
+        steps = trainer.steps(len(folder.train), config.data.batch_size, adapted.head.kind == "new")
+        interval = trainer.interval(steps)
+        every = "each step" if interval == 1 else f"every {interval} steps"
+        notices.say(f"validations: {count}, after {every} of {steps} (trainer.validations={asked})")
 
 
 def announce_unused(asked: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, notices: Notices) -> None:

@@ -45,7 +45,10 @@ class TrainerConfig(Section):
         "auto", "optimizer steps; auto: 16 times through the images, at least 320; new head: 6, at least 80",
         words=("auto",), at_least=1, at_most=1_000_000_000, also=("epochs", "max_epochs", "steps"),
     )  # fmt: skip
-    validations: int = option(8, "how often the run validates", at_least=1, at_most=1_000_000)
+    validations: int = option(
+        8, "how often the run validates, every N steps (so a short run may validate more or less often)",
+        at_least=1, at_most=1_000_000,
+    )  # fmt: skip
     patience: int | str | None = option(
         "auto", "validations without progress before an early stop; auto: 4, new head: never; null: never",
         words=("auto",), at_least=1, at_most=1_000_000,
