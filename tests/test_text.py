@@ -75,8 +75,8 @@ def test_commands_without_a_run_folder_show_notes_and_warnings_as_all_others_do(
     shown = {}
     for name in ("visionlora.data.layout.folders", "visionlora.memory"):
         record = logging.LogRecord(name, logging.WARNING, "", 0, "%s", ("left out 1 file",), None)
-        near = next((one for one in config["loggers"] if name.startswith(one)), None)
-        (handler,) = config["loggers"][near]["handlers"] if near else config["root"]["handlers"]
+        near = max((one for one in config["loggers"] if name.startswith(one)), key=len)
+        (handler,) = config["loggers"][near]["handlers"]
         formatter = config["formatters"][config["handlers"][handler]["formatter"]]
         assert formatter["class"] == "visionlora.text.SafeFormatter"
         shown[name] = SafeFormatter(formatter["format"]).format(record)
