@@ -40,6 +40,8 @@ def test_other_errors_are_not_taken_for_it() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         computed(broken, torch.zeros(4, 1))
     assert not is_out_of_memory(ValueError("out of memory"))
+    noexec = "libtorch_cpu.so: failed to map segment from shared object: Operation not permitted"
+    assert not is_out_of_memory(ImportError(noexec))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,7 @@ def test_other_errors_are_not_taken_for_it() -> None:
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."),
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: ..."),
         RuntimeError("std::bad_alloc"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
     ],
 )
 def test_commands_say_it_in_one_line_with_an_exit_code_of_its_own(error: Exception) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.errors import called
 from visionlora.lazy import garbage_kept
 from visionlora.models.arithmetic_config import CombineConfig
 from visionlora.settings import build, plain
@@ -27,7 +28,8 @@ def combine(config: DictConfig) -> int:
     with garbage_kept():
         from visionlora.models.combine_adapters import combine_adapters
 
-    combine_adapters(options)
+    with called("adapter", "adapters"):
+        combine_adapters(options)
     return 0
 
 

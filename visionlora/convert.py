@@ -6,6 +6,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.errors import called
 from visionlora.lazy import garbage_kept
 from visionlora.models.arithmetic_config import ConvertConfig
 from visionlora.settings import build, plain
@@ -29,7 +30,8 @@ def convert(config: DictConfig) -> int:
     with garbage_kept():
         from visionlora.models.convert_adapter import convert_adapter
 
-    convert_adapter(options)
+    with called("adapter", "from"):
+        convert_adapter(options)
     return 0
 
 

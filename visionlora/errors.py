@@ -29,8 +29,23 @@ def about(option: str) -> Iterator[None]:
     try:
         yield
     except VisionLoraError as error:
-        if option not in str(error):
+        text = str(error)
+        # "images" is a word of the message too, where it is not the option's name.
+        named = option in text if "." in option else text.startswith(option) or f"{option}=" in text
+        if not named:
             error.args = (f"{option}: {error}",)
+        raise
+
+
+@contextmanager
+def called(option: str, here: str) -> Iterator[None]:
+    """Inside, errors about ``option`` name it as this command calls it."""
+    try:
+        yield
+    except VisionLoraError as error:
+        text = str(error)
+        if text.startswith(f"{option}: "):
+            error.args = (f"{here}: {text.removeprefix(f'{option}: ')}",)
         raise
 
 

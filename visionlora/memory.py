@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 
 # PyTorch has a class for accelerators alone; the CPU's allocator and oneDNN raise RuntimeError.
 _WORDS = re.compile(
-    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|std::bad_alloc", re.I
+    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|std::bad_alloc"
+    r"|failed to map segment from shared object(?!: \w+ not permitted)",  # a library, while it is imported
+    re.I,
 )
 ADVICE = "use a smaller data.batch_size or network, or free memory"
 
@@ -33,7 +35,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory, of the CPU or of an accelerator, does not suffice."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and _WORDS.search(str(error)) is not None
+    return isinstance(error, RuntimeError | ImportError) and _WORDS.search(str(error)) is not None
 
 
 def release() -> None:

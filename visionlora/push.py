@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.errors import VisionLoraError
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
 
@@ -45,6 +46,8 @@ def push(config: DictConfig) -> int:
     from visionlora.models.restore import adapter_directory
     from visionlora.text import printable
 
+    if hub.is_on_hub(options.repo) or options.repo.count("/") != 1:
+        raise VisionLoraError(f"repo is {options.repo!r}; it takes user/name")
     commit = hub.push(adapter_directory(options.adapter), options.repo, options.licence, options.private)
     print(f"{printable(commit)}\nadapter=hf://{printable(options.repo)} is this adapter now")
     return 0

@@ -137,8 +137,25 @@ def test_published_weights_are_downloaded_checked_and_loaded(publish: Publish, t
 
 def test_a_named_network_is_never_replaced_by_another(publish: Publish, pocket_file: Path) -> None:
     publish("http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
-    with pytest.raises(WeightsUnavailable, match=r"vgg19: cannot get .*vgg19-dcbb9e9d.pth .*model=pocket"):
+    with pytest.raises(WeightsUnavailable, match=r"vgg19: cannot get .*vgg19-dcbb9e9d.pth "):
         load_backbone("vgg19", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("model.weights", "model=pocket, model.weights=PATH or model.weights=none"),
+        ("weights", "weights=PATH"),  # of an adapter that is made for one network
+        ("base", "base=PATH"),
+    ],
+)
+def test_what_works_without_a_download_is_said_with_the_option_of_the_command(
+    publish: Publish, option: str, instead: str
+) -> None:
+    publish("http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
+    with pytest.raises(WeightsUnavailable) as error:
+        load_backbone("vgg19", progress=False, option=option)
+    assert str(error.value).endswith(f"by hand, or work without a download: {instead}")
 
 
 def test_auto_falls_back_to_pocket_and_says_so(publish: Publish, pocket_file: Path) -> None:

@@ -45,7 +45,7 @@ def fails_fast(url: str, cache: Path, reason: str) -> Iterator[None]:
     assert time.monotonic() - start < 4 * TIMEOUT_S
     message = str(caught.value)
     assert "\n" not in message
-    for part in (url, str(cache / NAME), "model=pocket", "model.weights=PATH", "model.weights=none"):
+    for part in (url, str(cache / NAME)):
         assert part in message
     assert not cache.exists() or not list(cache.iterdir())
 

@@ -90,6 +90,9 @@ def load_backbone(
         return _load(name, weights, progress, seed)
     except WeightFileError as error:
         raise VisionLoraError(f"{option}: {error}") from error
+    except WeightsUnavailable as error:
+        other = f"model=pocket, {option}=PATH or {option}=none" if "." in option else f"{option}=PATH"
+        raise WeightsUnavailable(f"{error}, or work without a download: {other}") from error
 
 
 def _load(name: str, weights: str, progress: bool, seed: int) -> Backbone:

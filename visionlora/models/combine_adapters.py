@@ -79,8 +79,8 @@ def extract_adapter(options: ExtractConfig, console: Console | None = None) -> P
         VisionLoraError: the output cannot be written, or the two are not one architecture.
     """
     folder, console = require_new_folder(options.output), console or Console()
-    base = load_backbone(options.model, options.base, option="base")
-    tuned = load_backbone(base.name, options.tuned, option="tuned")
+    tuned = load_backbone(options.model, options.tuned, option="tuned")
+    base = load_backbone(tuned.name, options.base, option="base")
     head = unchanged_head(base)
     classes: tuple[str, ...] = ()
     if len(tuned.categories) != len(base.categories):

@@ -79,7 +79,7 @@ def published_weights(
     except (_TransferFailed, VisionLoraError, OSError) as error:
         raise WeightsUnavailable(
             f"{name}: cannot get {url} ({error}){f'; {notice}' if notice else ''}; put that file at {path} "
-            "by hand, or work without a download: model=pocket, model.weights=PATH or model.weights=none"
+            "by hand"
         ) from error
     return path, f"{notice} and downloaded again" if notice else None
 

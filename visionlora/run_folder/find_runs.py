@@ -47,6 +47,8 @@ def find_runs(folder: Path) -> list[FoundRun]:
     Raises:
         VisionLoraError: there is no such folder, or no run in it.
     """
+    if folder.is_file():
+        raise VisionLoraError(f"folder: {folder} is a file; give a folder that holds runs")
     if not folder.is_dir():
         raise VisionLoraError(f"folder: there is no folder {folder}; give one that holds runs")
     found = []

@@ -32,6 +32,8 @@ def serve(options: StudioOptions) -> None:
     except ImportError as error:
         raise VisionLoraError(NEEDS) from error
     folder = Path(options.folder).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise VisionLoraError(f"folder: {options.folder} is a file; give the folder of a studio")
     token = options.token
     if token is None and not is_loopback(options.host):
         token = secrets.token_urlsafe(16)

@@ -27,6 +27,7 @@ from visionlora.models.config import ModelConfig
 from visionlora.models.known import POCKET
 from visionlora.plain_table import show
 from visionlora.report.explanation import explanation_table
+from visionlora.report.progress import progress
 from visionlora.terminal import show_on_stderr
 from visionlora.text import counted
 from visionlora.training.config import ExplainConfig, TrainerConfig
@@ -210,9 +211,14 @@ def _record_step(network: nn.Module, images: Tensor, low: torch.dtype | None) ->
     layers = _layers_with_choices(network)
     calls = {name: LayerCalls() for name in layers}
     handles = []
-    with recorded() as decisions:
+    with recorded() as decisions, progress(Console(stderr=True), "timing", "layers") as advance:
         for name, layer in layers.items():
             handles += _record_calls(layer, calls[name], decisions)
+            handles.append(
+                layer.register_forward_hook(
+                    lambda *_: advance(sum(one.calls > 0 for one in calls.values()), len(layers))
+                )
+            )
         pass_seconds(network, [images], low)
     for handle in handles:
         handle.remove()
