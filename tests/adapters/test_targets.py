@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 
 import pytest
@@ -117,11 +118,25 @@ def test_a_selector_that_matches_nothing_names_close_ones(key):
         ("conv,classifier", r"'conv,classifier' matches no layer; several are a list: \[conv,"),
         ("clasifier", "classifier"),
         ("last:none", "last:3"),
+        ("layer1.*.cnov1", r"close names: layer1\.\d\.conv1"),
+        ("layer1.0.conv*", r"it is a regular expression, so write 'layer1\.0\.conv\.\*'"),
+        ("layer?.0.conv1", r"it is a regular expression, so write 'layer\.\.0\.conv1'"),
+        ("*.0.conv1", r"nothing to repeat at position 0\): write '\.\*\.0\.conv1'"),
     ],
 )
 def test_targets_that_match_nothing_are_refused_with_what_may_be_meant(targets: str, advice: str):
     with pytest.raises(LoraError, match=advice):
-        attach(small_network(), LoraConfig(targets=targets))
+        attach(torchvision.models.resnet18(), LoraConfig(targets=targets))
+
+
+def test_the_regular_expression_that_a_refusal_names_matches():
+    network = torchvision.models.resnet18()
+    with pytest.raises(LoraError) as refused:
+        attach(network, LoraConfig(rank_pattern={"layer1*": 2}))
+    (expression,) = re.findall(r"write '(.+)'", str(refused.value))
+    attach(network, LoraConfig(rank_pattern={expression: 2}))
+    ranks = {name: adapter.settings.rank for name, adapter in named_adapters(network).items()}
+    assert all((rank == 2) == name.startswith("layer1.") for name, rank in ranks.items())
 
 
 def test_a_pattern_for_ranks_that_matches_nothing_is_an_error():

@@ -41,7 +41,7 @@ from visionlora.adapters.restart import allow_restarts
 from visionlora.adapters.settings import AUTO
 from visionlora.adapters.several_families import part_name, settings_by_family
 from visionlora.adapters.sites import WeightSite, weight_obstacle
-from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
+from visionlora.adapters.targets import chosen_sites, instead_of, unmatched_patterns
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import FrozenConv, FrozenEmbedding, freeze, freeze_modules
 from visionlora.frozen.packed import PackedWeight
@@ -108,9 +108,7 @@ def attach(
     sites = chosen_sites(model, config.targets, config.exclude, trained_whole)
     for key in ("rank_pattern", "alpha_pattern", "family_pattern"):
         for pattern in unmatched_patterns(getattr(config, key), sites):
-            raise LoraError(
-                f"{key} {pattern!r} matches no adapted layer; close names: {closest(pattern, sites)}."
-            )
+            raise LoraError(f"{key} {pattern!r} matches no adapted layer; {instead_of(pattern, sites)}.")
     parts = settings_by_family(model, config, sites, trained_whole)
     first = next(iter(parts))
     names = {family: name if family == first else part_name(name, family) for family in parts}

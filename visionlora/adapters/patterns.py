@@ -22,7 +22,8 @@ MOST_LETTERS = 1000
 """In one pattern."""
 NAME_LETTERS = 64
 """In a layer's name, for the estimate."""
-MOST_MATCHINGS = (NAME_LETTERS + 1) ** 3
+_MOST_WILDCARDS = 3
+MOST_MATCHINGS = (NAME_LETTERS + 1) ** _MOST_WILDCARDS
 """To match a name, over all patterns of a list: three `.*` in one of them, or one in each of 4096."""
 
 
@@ -62,6 +63,16 @@ def by_pattern(patterns: Mapping[str, _Value], name: str, default: _Value) -> _V
     return next((value for pattern, value in patterns.items() if matches(pattern, name)), default)
 
 
+def of_wildcards(pattern: str) -> str | None:
+    """The regular expression that means what a pattern with the wildcards of a shell does; None: it has none,
+    or more than a list may have, or is longer than a name."""
+    wildcards = pattern.count("*") + pattern.count("?")
+    if not 0 < wildcards <= _MOST_WILDCARDS or len(pattern) > NAME_LETTERS:
+        return None
+    meant = {"*": ".*", "?": ".", ".": "."}  # a dot that matches every letter is easier to read and to type
+    return "".join(meant.get(letter) or re.escape(letter) for letter in pattern)
+
+
 # `re` keeps 512, which is less than a large network has layers.
 _compiled = lru_cache(maxsize=2 * MOST_PATTERNS)(re.compile)
 
@@ -75,8 +86,10 @@ def _checked_matchings(key: str, pattern: object) -> int:
         count = _matchings(_parser.parse(pattern))
         _compiled(pattern)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
+        meant = of_wildcards(pattern)
+        instead = "correct it" if meant is None else f"write {meant!r}"
         raise LoraError(
-            f"{key} holds {brief(pattern)}, which is not a regular expression ({error}): correct it."
+            f"{key} holds {brief(pattern)}, which is not a regular expression ({error}): {instead}."
         ) from error
     return count
 

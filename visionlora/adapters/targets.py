@@ -11,7 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import named_sites, require_python
-from visionlora.adapters.patterns import matches
+from visionlora.adapters.patterns import matches, of_wildcards
 
 _LONGEST = 200
 """Letters of a wrong name that are compared: a file may hold names of any length."""
@@ -51,6 +51,15 @@ def unmatched_patterns(patterns: Mapping[str, object], names: Sequence[str]) -> 
     return [pattern for pattern in patterns if not any(matches(pattern, name) for name in names)]
 
 
+def instead_of(wrong: str, names: Collection[str], words: Iterable[str] = ()) -> str:
+    """What to write instead of a pattern that matches none of the names: the regular expression, if it has
+    the wildcards of a shell, or else names and words like it."""
+    meant = of_wildcards(wrong)
+    if meant is not None and any(matches(meant, name) for name in names):
+        return f"it is a regular expression, so write {meant!r}"
+    return f"close names: {closest(wrong, [*names, *words])}"
+
+
 def closest(wrong: str, names: Iterable[str]) -> str:
     """Up to five of the names that are most like a wrong one, or the first and last of them."""
     known = list(names)
@@ -81,8 +90,8 @@ def _select(key: str, selector: str, layers: Mapping[str, nn.Module]) -> list[st
     if not found:
         if "," in selector:
             raise LoraError(f"{key} {selector!r} matches no layer; several are a list: [{selector}].")
-        close = closest(selector, [*names, *(word for word in _KEYWORDS if word != selector)])
-        raise LoraError(f"{key} {selector!r} matches no layer; close names: {close}.")
+        words = [word for word in _KEYWORDS if word != selector]
+        raise LoraError(f"{key} {selector!r} matches no layer; {instead_of(selector, names, words)}.")
     return found
 
 

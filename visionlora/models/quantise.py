@@ -18,7 +18,7 @@ from visionlora.adapters import FAMILIES, LoraConfig
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init.quantised import ABSORBING, correction
 from visionlora.adapters.patterns import matches
-from visionlora.adapters.targets import chosen_sites, closest
+from visionlora.adapters.targets import chosen_sites, instead_of
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 from visionlora.frozen.freeze import freeze
@@ -207,10 +207,8 @@ def _dense_layers(layers: Mapping[str, nn.Module], skip: Sequence[str], head: st
         else:
             found = [name for name in layers if matches(one, name)]
             if not found:
-                close = closest(one, [*layers, FIRST, HEAD])
-                raise VisionLoraError(
-                    f"model.quantise_skip holds {one!r}, which matches no layer; close: {close}"
-                )
+                instead = instead_of(one, layers, (FIRST, HEAD))
+                raise VisionLoraError(f"model.quantise_skip holds {one!r}, which matches no layer; {instead}")
         dense |= set(found)
     return dense
 
