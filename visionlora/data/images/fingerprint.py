@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from visionlora.data.images.decode import BadImage, decode_image, open_image
+from visionlora.data.images.frames import has_several
 from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.data.images.resizing import evaluation_view
-from visionlora.data.images.tiff import pages_of
 
 SIDE = 16
 """Pixels a side of the gray thumbnail that two images are compared by."""
@@ -41,7 +41,7 @@ class Fingerprint:
         width, height: pixels in the file.
         flat: whether all of it is one colour.
         error: why it cannot be read; None where it can.
-        pages: of a TIFF; the first one is read.
+        several: whether the file has more pages or frames than the first, which is read.
     """
 
     digest: bytes
@@ -51,7 +51,7 @@ class Fingerprint:
     height: int = 0
     flat: bool = False
     error: str | None = None
-    pages: int = 1
+    several: bool = False
 
 
 Read = tuple[tuple[int, int] | None, Fingerprint, NDArray[np.uint8] | None]
@@ -71,7 +71,7 @@ class Sample:
     flat: bool = False
     error: str | None = None
     view: NDArray[np.uint8] | None = None
-    pages: int = 1
+    several: bool = False
 
 
 def sample(path: str | Path, preprocessing: Preprocessing | None = None) -> Sample:
@@ -110,8 +110,8 @@ def sample(path: str | Path, preprocessing: Preprocessing | None = None) -> Samp
     # Means of pixels lie no further apart than the pixels; some reds of them nearly always tell.
     reds = pixels[:: 3 * _GRID + 3]
     flat = max(reds) - min(reds) < _FLAT and _is_flat(small) and _is_flat(image)
-    pages = 1 if content is None else pages_of(content)
-    return Sample(digest, when, pixels, size, flat, view=view, pages=pages)
+    several = content is not None and has_several(content)
+    return Sample(digest, when, pixels, size, flat, view=view, several=several)
 
 
 def _read(path: str | Path) -> tuple[tuple[int, int] | None, bytes | None]:
@@ -169,7 +169,9 @@ def fingerprints_of(samples: Sequence[Sample]) -> list[Fingerprint]:
             found.append(Fingerprint(one.digest, error=one.error))
             continue
         bits, thumbnail = next(ready)
-        found.append(Fingerprint(one.digest, bits, thumbnail.tobytes(), *one.size, one.flat, None, one.pages))
+        found.append(
+            Fingerprint(one.digest, bits, thumbnail.tobytes(), *one.size, one.flat, None, one.several)
+        )
     return found
 
 

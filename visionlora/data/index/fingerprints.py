@@ -16,14 +16,14 @@ from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.data.index.store import any_below, key_of, opened, rows_of
 from visionlora.lazy import garbage_kept
 
-VERSION = 6
+VERSION = 7
 """Counts up whenever a fingerprint of the same file, or the table, becomes another one."""
 
 _BATCH = 512
-_COLUMNS = "digest, hash, thumbnail, width, height, flat, error, pages"
+_COLUMNS = "digest, hash, thumbnail, width, height, flat, error, several"
 _TYPES = (
     "digest BLOB, hash BLOB, thumbnail BLOB, width INTEGER, height INTEGER, flat INTEGER, error TEXT, "
-    "pages INTEGER"
+    "several INTEGER"
 )
 _TABLE = (f"images-{VERSION}", _TYPES)
 
@@ -111,11 +111,11 @@ def fingerprints(
 
 def _known(store: sqlite3.Connection, paths: list[Path]) -> dict[Path, tuple[tuple[int, int], Fingerprint]]:
     known = {}
-    for path, (when, digest, bits, thumbnail, width, height, flat, error, pages) in rows_of(
+    for path, (when, digest, bits, thumbnail, width, height, flat, error, several) in rows_of(
         store, paths, _COLUMNS
     ).items():
         number = int.from_bytes(bits, "big")
-        one = Fingerprint(digest, number, thumbnail, width, height, bool(flat), error, pages)
+        one = Fingerprint(digest, number, thumbnail, width, height, bool(flat), error, bool(several))
         known[path] = when, one
     return known
 
@@ -125,7 +125,7 @@ def _keep(store: sqlite3.Connection | None, entries: Sequence[Entry]) -> None:
         return
     rows = [
         (key_of(path), *when, one.digest, one.hash.to_bytes(8, "big"), one.thumbnail, one.width, one.height,
-         int(one.flat), one.error, one.pages)
+         int(one.flat), one.error, int(one.several))
         for path, when, one in entries if when is not None
     ]  # fmt: skip
     try:
