@@ -66,6 +66,7 @@ def test_a_folder_without_any_readable_image_stops(train: Train, many: Path) -> 
     left, folder = train()
     assert left.code == 2
     assert "20 of 20" in left.err
+    assert "warning" not in left.out
     assert not folder.exists()
 
 

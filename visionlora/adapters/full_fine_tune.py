@@ -70,8 +70,7 @@ def extract_tuned(
         raise LoraError(SAME_WEIGHTS)
     if not updates:
         raise LoraError(
-            f"Only {listed(modules)} differ, and no weight that an adapter could change: use the tuned "
-            f"weights as they are."
+            f"Only {listed(modules)} differ, and no weight that an adapter could change: merge them."
         )
     kept = attach_updates(base, updates, rank, name=DEFAULT)
     replace_tensors(base, rest)

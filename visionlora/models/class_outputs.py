@@ -11,6 +11,7 @@ from visionlora.data.names.wordnet import (
     definition,
     field_of,
     kinds_among,
+    meanings,
     more_usual_meaning,
     usual_field,
 )
@@ -21,6 +22,8 @@ _SOME = 3
 """Outputs that are named where many are kinds of one class."""
 _TELLING = 2
 """Other classes of one field, at least, say what a name means."""
+_TOLD_APART = {"animal", "object"}
+"""A plant or an animal may be food, too; an animal is no object."""
 
 
 @garbage_kept()
@@ -38,10 +41,12 @@ def describe_outputs(
     fields = {
         name: field_of(output.wnid) if output.wnid else usual_field(name) for name, output in found.items()
     }
-    return {
-        name: replace(output, instead_of="") if _is_one_of_many(name, output.instead_of, fields) else output
-        for name, output in found.items()
-    }
+    for name, output in found.items():
+        if _is_one_of_many(name, output.instead_of, fields):
+            found[name] = replace(output, instead_of="")
+        elif output.wnid and not output.instead_of:
+            found[name] = replace(output, instead_of=_meant_by_others(name, fields))
+    return found
 
 
 def without_output(classes: Iterable[str], categories: Sequence[str], wnids: Sequence[str]) -> list[str]:
@@ -63,6 +68,22 @@ def _is_one_of_many(name: str, other: str, fields: Mapping[str, str]) -> bool:
     others = [field for one, field in fields.items() if one != name and field]
     alike = others.count(fields[name])
     return other in FIELDS and alike >= _TELLING and 2 * alike > len(others) and other not in others
+
+
+def _meant_by_others(name: str, fields: Mapping[str, str]) -> str:
+    """What the other classes tell that a name means, where that is not what its output is: a crane among
+    herons and storks is an animal, and not the machine; "" where they do not tell."""
+    others = {one: {field} if field else _fields(one) for one, field in fields.items() if one != name}
+    for meant in _TOLD_APART - {fields[name]} if fields[name] in _TOLD_APART else ():
+        tell = sum(meant in some and fields[name] not in some for some in others.values())
+        if tell >= _TELLING and all(fields[one] != fields[name] for one in others) and meant in _fields(name):
+            return meant
+    return ""
+
+
+def _fields(name: str) -> set[str]:
+    """The fields of all that a name may mean."""
+    return {field_of(wnid) for wnid in meanings(name, whole=True)}
 
 
 def _describe(name: str, categories: Sequence[str], wnids: Sequence[str]) -> Output:
@@ -92,7 +113,8 @@ def _in_other_words(name: str, categories: Sequence[str], wnids: Sequence[str]) 
     if same:
         category, wnid = categories[same[0]], wnids[same[0]]
         found_by = category if list(categories).count(category) == 1 else wnid
-        return f"the network's {category} means the same (call the class {found_by} to train it)"
+        means = "means" if len(meanings(name, usual=True, whole=True)) == 1 else "may mean"
+        return f"the network's {category} {means} the same (call the class {found_by} to train it)"
     if not kinds:
         return ""
     if len(kinds) == 1:

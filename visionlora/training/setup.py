@@ -158,6 +158,7 @@ def set_up(
     train_loader = loaders.training(folder.train, targets)
     validating = loaders.plain("val", folder.val, targets)
     testing = loaders.plain("test", folder.test, targets)
+    loaders.left_out(data.on_bad)  # where too many cannot be read, nothing else matters
     folder = replace(folder, train=_images(train_loader), val=_images(validating), test=_images(testing))
     if device.type == "cpu":
         _keep_freed_memory(config.trainer.reuse_memory, notices)

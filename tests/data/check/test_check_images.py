@@ -87,15 +87,29 @@ def test_bad_images_are_skipped_and_listed_while_they_are_few(tmp_path: Path) ->
 def test_more_than_a_tenth_of_bad_images_stops(tmp_path: Path) -> None:
     images = some(20)
     with pytest.raises(
-        VisionLoraError, match=r"3 images cannot be used .*: 3 of 20, too many to go on without"
+        VisionLoraError,
+        match=r"3 images cannot be used: damaged \(a0.png; a1.png; a2.png\): 3 of 20, too many to go",
     ):
         split_bad(images, [BadImage(image.path, "damaged") for image in images[:3]], "skip")
     assert len(split_bad(images, [BadImage(image.path, "damaged") for image in images[:2]], "skip")[0]) == 18
 
 
+def test_pointers_of_git_lfs_are_refused_with_the_command_that_fetches_the_images(tmp_path: Path) -> None:
+    images = [ImageFile(tmp_path / f"{number}.jpg", "a") for number in range(3)]
+    for image in images:
+        image.path.write_bytes(b"version https://git-lfs.github.com/spec/v1\nsize 1\n")
+    found = find_bad(images)
+    said = r"3 images cannot be used: a Git LFS pointer, not an image \(.*\); run git lfs pull, which fetches"
+    with pytest.raises(VisionLoraError, match=said):
+        refuse(found)
+    assert str(found[0]).endswith(
+        "a Git LFS pointer, not an image; run git lfs pull, which fetches the images"
+    )
+
+
 def test_a_class_whose_images_are_all_bad_stops() -> None:
     images = [*some(40), *some(1, "b")]
-    with pytest.raises(VisionLoraError, match="all images of class 'b'; repair or remove them"):
+    with pytest.raises(VisionLoraError, match="all images of class 'b'; repair or remove it"):
         split_bad(images, [BadImage(images[-1].path, "damaged")], "skip")
 
 

@@ -40,6 +40,7 @@ from tests.data.corpus import (
     tools,
     trainers,
     tried,
+    wide,
 )
 from tests.data.corpus.case import Case
 
@@ -97,6 +98,7 @@ def cases() -> Iterator[Case]:
     yield from beside.beside()
     yield from exported.exported()
     yield from semi.semi()
+    yield from wide.wide()
 
 
 if __name__ == "__main__":

@@ -57,6 +57,12 @@ def split_lists() -> Iterator[Case]:
     flags = "".join(f"{number} {int(number <= 6)}\n" for number in range(1, 9))
     yield Case("split lists: CUB's", both(FOLDERS, called(numbers.encode(), "images.txt"), called(flags.encode(), "train_test_split.txt")), counts={"cat": (2, 1, 1), "dog": (2, 1, 1)}, split="made", notes=("the split is that of train_test_split.txt",))  # fmt: skip
 
+    for where, form, count in (("labels/", "{}{}", 10), ("splits/", "{}_{}", 5), ("", "{}_split{}", 2), ("", "{}_fold{}", 5)):  # fmt: skip
+        draws = [lines(f"{where}{form.format(split, number)}.txt", paths) for number in range(1, count + 1) for split, paths in (("train", TRAIN), ("val", VAL if number == 1 else TEST), ("test", TEST if number == 1 else VAL))]  # fmt: skip
+        first = ", ".join(form.format(split, 1) + ".txt" for split in ("train", "val"))
+        yield Case(f"split lists: {count} splits of the same images, called {where}{form}", both(FOLDERS, *draws), counts=ALL, split="given", notes=(f"of {count} splits of the same images: the first is taken ({first}",))  # fmt: skip
+    yield Case("split lists: of two years, of which one has no test", both(FOLDERS, lines("train2007.txt", TRAIN), lines("test2007.txt", TEST), lines("train2012.txt", VAL)), counts=TWO, notes=("are not read: both are of train",))  # fmt: skip
+
 
 def unused_lists() -> Iterator[Case]:
     """That cannot be used, which is said with the reason."""

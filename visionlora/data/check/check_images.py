@@ -12,6 +12,7 @@ from torch import Tensor
 
 from visionlora.data.images.cache import ImageCache
 from visionlora.data.images.decode import MOST_BAD, BadImage, ImageFile, open_image
+from visionlora.data.images.unreadable import advice_for
 from visionlora.data.index.fingerprints import Progress
 from visionlora.data.index.readable import readable
 from visionlora.errors import VisionLoraError
@@ -30,7 +31,6 @@ LEFT_OUT = "left_out.csv"
 
 _BATCH = 500
 _NAMED = 10
-_REPAIR = "repair or remove them"
 
 
 def check(images: Iterable[ImageFile], cache: ImageCache | None = None) -> None:
@@ -97,13 +97,19 @@ def refuse(bad: Sequence[BadImage]) -> None:
     """
     if not bad:
         return
-    raise VisionLoraError(f"{_list(bad)}; {_REPAIR}")
+    raise VisionLoraError(f"{_list(bad)}; {_repair(bad)}")
 
 
 def _list(bad: Sequence[BadImage]) -> str:
-    named = "; ".join(f"{image.path}: {image.reason}" for image in bad[:_NAMED])
+    count = f"{counted(len(bad), 'image')} cannot be used"
     more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    return f"{counted(len(bad), 'image')} cannot be used ({named}{more})"
+    if len(bad) > 1 and len({image.reason for image in bad}) == 1:
+        return f"{count}: {bad[0].reason} ({'; '.join(str(image.path) for image in bad[:_NAMED])}{more})"
+    return f"{count} ({'; '.join(f'{image.path}: {image.reason}' for image in bad[:_NAMED])}{more})"
+
+
+def _repair(bad: Sequence[BadImage]) -> str:
+    return advice_for([image.reason for image in bad])
 
 
 def split_bad(
@@ -133,11 +139,11 @@ def split_bad(
         refuse(left_out)
     elif lost > MOST_BAD * len(images):
         raise VisionLoraError(
-            f"{_list(left_out)}: {lost} of {len(images)}, too many to go on without; {_REPAIR}"
+            f"{_list(left_out)}: {lost} of {len(images)}, too many to go on without; {_repair(bad)}"
         )
     elif gone:
         which = f"all images of class {gone[0]!r}" if gone[0] else "all images"
-        raise VisionLoraError(f"{_list(left_out)}: {which}; {_REPAIR}")
+        raise VisionLoraError(f"{_list(left_out)}: {which}; {_repair(left_out)}")
     return kept, left_out
 
 

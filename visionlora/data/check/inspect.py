@@ -24,6 +24,7 @@ from visionlora.data.check.outliers import Stray
 from visionlora.data.copies.duplicates import Comparison
 from visionlora.data.images.decode import MOST_BAD, ImageFile
 from visionlora.data.images.fingerprint import SIDE, Fingerprint
+from visionlora.data.images.unreadable import advice_for
 from visionlora.data.names.split_names import SPLITS
 from visionlora.data.splits.make_splits import ImageFolder
 from visionlora.lazy import garbage_kept
@@ -129,7 +130,8 @@ def _unreadable(files: Sequence[tuple[str, ImageFile]], images: Sequence[SeenIma
         {name for one, _ in trained for name in one.names} - {n for one, _ in kept for n in one.names}
     )
     stops = len(trained) - len(kept) > MOST_BAD * len(trained) or bool(gone)
-    advice = "repair or remove them" + ("; training would stop" if stops else ", or train without them")
+    advice = advice_for([image.remark for image in bad])
+    advice += "; training would stop" if stops else ", or train without them"
     if gone:
         advice += f": of class {gone[0]} none can be read"
     title = f"{counted(len(bad), 'image')} cannot be read"
@@ -138,7 +140,7 @@ def _unreadable(files: Sequence[tuple[str, ImageFile]], images: Sequence[SeenIma
 
 
 def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
-    """Images of one colour, nearly black ones, of several pages, tiny ones, and long ones."""
+    """Images of one colour, nearly black ones, of several pages or frames, tiny ones, and long ones."""
     readable = [(image, one) for image, one in zip(images, found, strict=True) if one.error is None]
     if not readable:
         return []
@@ -146,7 +148,7 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
     is_dark = pixels.reshape(len(readable), -1)[:, :_GRAY].max(1) < DARK
     flat = [image for image, one in readable if one.flat]
     dark = [readable[at][0] for at in np.flatnonzero(is_dark) if not readable[at][1].flat]
-    pages = [image for image, one in readable if one.pages > 1]
+    first_of = [image for image, one in readable if one.several]
     tiny = [image for image, one in readable if min(one.width, one.height) < TINY and not one.flat]
     long = [
         image for image, one in readable if max(one.width, one.height) > LONG * min(one.width, one.height)
@@ -159,7 +161,7 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
             "scale the pixels: 12 bits saved as 16 use a sixteenth of the range, and are read so",
         ),
         (
-            "pages", pages, "image has", "images have", "several pages",
+            "pages", first_of, "image has", "images have", "several pages or frames",
             "the first one is used; save the others as files of their own if they show something else",
         ),
         (

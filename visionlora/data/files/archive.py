@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from visionlora.data.files.archive_members import CHUNK, LABEL_FILES, Limit, is_wanted, members, parts_of
-from visionlora.data.files.formats import SUFFIXES, sniff
+from visionlora.data.files.formats import LFS, SUFFIXES, sniff
 from visionlora.data.files.walk import has_images, unreadable, walk
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import DISK_FAULTS
@@ -268,9 +268,8 @@ def _extract(archive: Path, folder: Path, limit: Limit) -> int:
             )
         elif kind and kind not in _PACKINGS:
             said = f"it is {kind}"
-        raise VisionLoraError(
-            f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"
-        ) from error
+        how = "run git lfs pull" if kind == LFS else "unpack it yourself, or download it again"
+        raise VisionLoraError(f"cannot unpack {archive}: {said}; {how}") from error
 
 
 def _write(archive: Path, folder: Path, limit: Limit) -> int:

@@ -76,7 +76,7 @@ def parts_of(archive: Path, name: str) -> tuple[str, ...]:
     parts = tuple(part for part in path.parts if part != ".")
     drive = bool(parts) and len(parts[0]) == 2 and parts[0][1] == ":"
     if path.is_absolute() or ".." in parts or drive or "\0" in name:
-        raise VisionLoraError(f"{archive} holds {name!r}, which leads outside of it; it is not unpacked")
+        raise VisionLoraError(f"{archive} holds {name!r}, which leads outside of it; unpack it yourself")
     return parts
 
 

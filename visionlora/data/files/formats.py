@@ -49,6 +49,7 @@ TABLE_SUFFIXES = (
 """Of files that may list images and their labels."""
 
 AS_TEXT = "an image that was copied as text (a file transfer or an editor did that: copy it as binary)"
+LFS = "a Git LFS pointer"
 IDX, PICKLE = "an IDX file of arrays (MNIST's)", "a Python pickle"
 _MAGIC = (
     (b"\xff\xd8\xff\xf7", "JPEG-LS"),
@@ -118,7 +119,7 @@ _MAGIC = (
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive"),
-    (b"version https://git-lfs", "a Git LFS pointer (git lfs pull fetches the image)"),
+    (b"version https://git-lfs", LFS),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),

@@ -14,7 +14,7 @@ _SYSTEM_FILES = frozenset(
         "lost.dir", "eosmisc", "canonmsc", "ipod photo cache", "resource.frk",  # telephones, cameras, Macs
         "captureone", "bridgecache", "_thumbs", "_gsdata_", "onedrivetemp",
         "lost+found", "__pycache__", "lightning_logs", "tb_logs", "wandb", "mlruns", "node_modules",
-        "site-packages",
+        "site-packages", "venv",
     }
 )  # fmt: skip
 _SYSTEM_PATTERN = re.compile(

@@ -17,7 +17,7 @@ from PIL import Image, JpegImagePlugin
 from visionlora.data.files.formats import FORMATS, SUFFIXES, TGA, without_leading_bytes, without_metadata
 from visionlora.data.files.share import retried
 from visionlora.data.images.plain_jpeg import plain_jpeg
-from visionlora.data.images.unreadable import ADVICE, reason
+from visionlora.data.images.unreadable import advice_for, reason
 from visionlora.errors import VisionLoraError
 
 __all__ = [
@@ -94,7 +94,7 @@ class BadImage(VisionLoraError):
     """One image that cannot be used: ``path``, and ``reason`` without the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; {ADVICE.get(reason, 'repair or remove it')}")
+        super().__init__(f"{path}: {reason}; {advice_for([reason])}")
         self.path = path
         self.reason = reason
 

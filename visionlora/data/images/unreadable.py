@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from pathlib import Path
 
 from PIL import Image
 
-from visionlora.data.files.formats import FORMATS, UNREAD_KINDS, sniff
+from visionlora.data.files.formats import FORMATS, LFS, UNREAD_KINDS, sniff
 from visionlora.data.images.tiff import channels_of
 
 MISSING = "no such file"
@@ -15,6 +16,7 @@ _FOLDER = "a folder, not an image"
 _NOT_PERMITTED = "no permission to read it"
 ADVICE = {
     MISSING: "check the path", _FOLDER: "give the images in it", _NOT_PERMITTED: "change its permissions",
+    f"{LFS}, not an image": "run git lfs pull, which fetches the images",
 }  # fmt: skip
 """What to do about a file, by why it cannot be used; about all others: repair or remove it."""
 _HEAD = 2**16
@@ -27,6 +29,13 @@ _FRAMES = {
 }  # fmt: skip
 """The mark of the frame of a JPEG of a kind that nobody but scanners and cameras writes -> what it is."""
 _SAVE = "not of a kind that is read; save it as PNG"
+
+
+def advice_for(reasons: Collection[str]) -> str:
+    """What to do about files that cannot be used for these reasons."""
+    known = {ADVICE.get(one, "") for one in reasons}
+    alike = known.pop() if len(known) == 1 else ""
+    return alike or f"repair or remove {'it' if len(reasons) == 1 else 'them'}"
 
 
 def reason(path: Path, error: Exception) -> str:

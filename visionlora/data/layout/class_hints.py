@@ -259,12 +259,19 @@ def like_splits(names: Sequence[str]) -> tuple[list[str], list[str]]:
             splits.setdefault(split, name)
             by_rest[rest].setdefault(split, name)
     if not {"train"} < set(splits):
-        return [], []
+        lone = [name for name in names if split_name(name) and len(names) > 1 and not _may_be_class(name)]
+        what = "is taken for a class; if it is a split, take it out, or make folders train/<class>"
+        return [], [f"{lone[0]} {what}"] if lone else []
     sure = next((one for rest, one in by_rest.items() if rest and {"train"} < set(one)), splits)
     some = " and ".join(sure[split] for split in SPLITS if split in sure)
     advice = "call the folders train/<class>, test/<class>"
     said = f"{some} are taken for classes; if they are splits, {advice}"
     return ([said], []) if sure is not splits else ([], [Doubt(said)])
+
+
+def _may_be_class(name: str) -> bool:
+    """Whether a name that means a split names things as often: trains, what is valid."""
+    return split_name(name) == "train" or name.casefold() in ("valid", "dev", "evaluation", "development")
 
 
 def _splits_in_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:

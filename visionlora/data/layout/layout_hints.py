@@ -20,14 +20,13 @@ from visionlora.data.tables.label_files import (
     boxes_near,
     files_of,
     has_labels,
-    is_packed_table,
     labels_below,
     pixels_in,
     table_near,
-    unread_table,
     up_to,
 )
 from visionlora.data.tables.sidecars import labelled_by_sidecars, releases_in
+from visionlora.data.tables.unread_tables import is_packed_table, unread_table
 from visionlora.text import Doubt, first_of, in_words, listed
 
 _COPY = re.compile(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,12 +15,39 @@ from visionlora.data.layout.recognise_splits import maker, split_folders, splits
 from visionlora.data.layout.wrappers import WRAPPERS, table_in, without_strays, wrapped
 from visionlora.data.names.split_names import are_parts, split_name
 from visionlora.data.tables.joins import describe_join
-from visionlora.data.tables.label_files import describe_lists, describe_tables, files_of, lists_in
+from visionlora.data.tables.label_files import describe_lists, files_of, lists_in
 from visionlora.data.tables.several_labels import AUTO
 from visionlora.data.tables.table import labels_in, read_table
 from visionlora.data.tables.tables_beside import tables_beside
+from visionlora.data.tables.unread_tables import describe_tables
 from visionlora.errors import VisionLoraError
 from visionlora.text import Doubt
+
+
+@dataclass
+class _Way:
+    """What was seen on the way from the root to the folder that has the images.
+
+    Attributes:
+        root: what the user gave.
+        entered: a note about the folder that was entered, if it was.
+        strays: notes about what was left out beside it.
+        lists: of splits.
+        beside: files that may be tables.
+    """
+
+    root: Path
+    entered: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    lists: list[Path] = field(default_factory=list)
+    beside: list[Path] = field(default_factory=list)
+
+    def decided(self, layout: Layout) -> Layout:
+        """The layout with all that was seen before it was recognised."""
+        lists = (*self.lists, *layout.lists) if layout.images else ()
+        unused = describe_lists([] if lists else self.lists, layout.tables.values())
+        notes = (*self.entered, *self.strays, *unused, *layout.notes)
+        return replace(layout, lists=lists, beside=(*self.beside, *layout.beside), notes=notes)
 
 
 def recognise(root: Path, class_name: str | None = None, several: bool = False) -> Layout:
@@ -28,60 +56,60 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     Raises:
         VisionLoraError: folders that contradict each other, or no images.
     """
-    notes: list[str] = []
-    strays: list[str] = []
-    lists: list[Path] = []
-    beside: list[Path] = []
-    here = root
-    said: list[str] = []
-
-    def decided(layout: Layout) -> Layout:
-        used = (*lists, *layout.lists) if layout.images else ()
-        unused = describe_lists([] if used else lists, layout.tables.values())
-        said = (*notes, *strays, *unused, *layout.notes)
-        return replace(layout, lists=used, beside=(*beside, *layout.beside), notes=said)
-
+    way = _Way(root)
+    here, said = root, list[str]()
     for _ in range(WRAPPERS):
         found = entries(here)
-        lists += lists_in(here)
-        beside += files_of(here)
+        way.lists += lists_in(here)
+        way.beside += files_of(here)
         if here != root:
             only = "" if said else " is the only folder with images"
-            notes[:] = [f"{here.relative_to(root).as_posix()}{only}: entered"]
+            way.entered = [f"{here.relative_to(root).as_posix()}{only}: entered"]
         layout = _table(found, several)
         if layout is None and not class_name:
             found, said = without_strays(here, found)
-            strays += said
+            way.strays += said
         layout = layout or split_folders(root, here, found, class_name, several)
         if layout is None and class_name is None:
             layout = splits_of_classes(found)
         within = _labelled_within(root, found, several) if class_name is None else None
-        layout = within or layout
-        if layout is not None:
-            return decided(layout)
+        if (layout := within or layout) is not None:
+            return way.decided(layout)
         inside, said = wrapped(found)
-        strays += said
+        way.strays += said
         if inside is None:
             break
         here = inside
+    return _without_splits(way, here, found, class_name, several)
+
+
+def _without_splits(way: _Way, here: Path, found: Entries, class_name: str | None, several: bool) -> Layout:
+    """The layout of the folder ``here``, which has no splits: images that files beside them label, images of
+    one class, or class folders."""
     parts = are_parts([folder.name for folder in found.folders]) or are_shards(found.folders)
     filled = list(islice((folder for folder in found.folders if has_images(folder)), None if parts else 2))
     # A class, or images that a table labels; so are the parts of a data set.
     if class_name is None and (len(filled) < 2 or parts) and not (filled and found.images):
         folders = {"train": filled[0] if len(filled) == 1 else here}
-        layout = labelled_beside(root, folders, "images", several, filled)
+        layout = labelled_beside(way.root, folders, "images", several, filled)
         if layout is not None:
-            return decided(layout)
+            return way.decided(layout)
     name = "images of one class" if found.images and not filled else "class folders"
-    lone = filled[0].name if len(filled) == 1 and not found.images else None
-    unread = [path for path in beside if path not in lists or (lone and path.suffix.casefold() != ".txt")]
+    lone = filled[0] if len(filled) == 1 and not found.images else None
+    notes = (*way.entered, *way.strays, *_unread(way, here, found, lone))
+    return Layout(name, {"train": here}, lists=tuple(way.lists), beside=tuple(way.beside), notes=notes)
+
+
+def _unread(way: _Way, here: Path, found: Entries, lone: Path | None) -> Sequence[str]:
+    """Notes about the tables beside class folders, which are not read; ``lone``: the one class folder."""
+    unread = [
+        path for path in way.beside if path not in way.lists or (lone and path.suffix.casefold() != ".txt")
+    ]
     tables = [path for path in unread if found.folders or path.parent != here]
-    joined = describe_join(tables, (path.stem for path in entries(filled[0]).images)) if lone else ""
-    said = (
-        [Doubt(f"{lone} is taken for the one class; {joined}")] if joined else describe_tables(tables, lone)
-    )
-    notes += [*strays, *said]
-    return Layout(name, {"train": here}, lists=tuple(lists), beside=tuple(beside), notes=tuple(notes))
+    joined = describe_join(tables, (path.stem for path in entries(lone).images)) if lone else ""
+    if lone and joined:
+        return [Doubt(f"{lone.name} is taken for the one class; {joined}")]
+    return describe_tables(tables, lone.name if lone else None)
 
 
 def _labelled_within(root: Path, found: Entries, several: bool) -> Layout | None:

@@ -13,16 +13,18 @@ from typing import Any
 from visionlora.data.files.code_pages import unicode_text
 from visionlora.data.files.formats import is_image_name
 from visionlora.data.images.decode import ImageFile
-from visionlora.data.names.split_names import cell_split, split_and_rest, split_name
+from visionlora.data.names.split_names import SPLITS, cell_split, split_and_rest, split_name
 from visionlora.data.tables.cells import is_split
-from visionlora.data.tables.files_by_name import folded_name, shared_folders
+from visionlora.data.tables.files_by_name import shared_folders
 from visionlora.data.tables.label_files import describe_left_out
+from visionlora.data.tables.parts_of_names import folded_name
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular
-from visionlora.text import listed
+from visionlora.text import in_words, listed
 
 _MOST_BYTES = 2**28
 _SHOWN = 3
+_NUMBER = re.compile(r"(\d{1,3})$")
 _FLAGS = re.compile(r"(\d+)\s+([01])")
 
 
@@ -41,17 +43,19 @@ def split_by_lists(
     images = {split: list(some) for split, some in found.items()}
     if not lists or set(images) != {"train"}:
         return images, []
+    lists, draws = _first_draw(lists)
     try:
         splits = _read(lists, images["train"])
     except VisionLoraError as error:
         which = f"; {listed([path.name for path in lists], _SHOWN)} are not used" if len(lists) > 1 else ""
-        return images, [f"{error}{which}: a split is made of folders, or of a table with a column `split`"]
+        how = "a split is made of folders, or of a table with a column `split`"
+        return images, [*draws, f"{error}{which}: {how}"]
     sides: dict[ImageFile, str] = {
         image: split for split, (_, some) in splits.items() for image in some
     }  # fmt: skip
     rest = [image for image in images["train"] if image not in sides]
     listed_in = ", ".join(dict.fromkeys(name for name, _ in splits.values()))
-    notes = [f"the split is that of {listed_in}"]
+    notes = [*draws, f"the split is that of {listed_in}"]
     if "train" not in splits:
         sides.update(dict.fromkeys(rest, "train"))
         if not rest:
@@ -88,6 +92,22 @@ def _read(lists: Sequence[Path], images: Sequence[ImageFile]) -> dict[str, tuple
         if lacking := {image.label for image in images} - {image.label for image in members}:
             raise VisionLoraError(f"{name} is not read: it names no image of {min(map(str, lacking))}")
     return splits
+
+
+def _first_draw(lists: Sequence[Path]) -> tuple[Sequence[Path], list[str]]:
+    """Of several numbered splits of the same images (DTD's ``train1.txt`` to ``train10.txt``, each with its
+    ``val1.txt`` and ``test1.txt``) the lists of the first, and a note; else all lists."""
+    draws: dict[int, dict[str, Path]] = defaultdict(dict)
+    for path in lists:
+        if number := _NUMBER.search(path.stem):
+            draws[int(number[1])][split_and_rest(path.stem)[0] or ""] = path
+    splits = {frozenset(one) for one in draws.values()}
+    if len(draws) < 2 or len(splits) > 1 or not {"train"} < set.union(*map(set, splits)):
+        return lists, []
+    first = draws[min(draws)]
+    names = in_words([first[split].name for split in SPLITS if split in first])
+    note = f"the lists are of {len(draws)} splits of the same images: the first is taken ({names})"
+    return [path for path in lists if path in first.values() or not _NUMBER.search(path.stem)], [note]
 
 
 def _without_joined(lists: Sequence[Path]) -> list[Path]:

@@ -9,6 +9,8 @@ from visionlora.data.names.split_names import SPLITS, cell_split
 from visionlora.data.names.yes_no import NO, YES
 
 _DIGITS = 12
+_MOST_VALUES = 0.5
+"""Values per row, at most, of a column that may be of classes."""
 
 Body = Sequence[Sequence[str]]
 
@@ -22,6 +24,12 @@ def share(body: Body, place: int, test: Callable[[str], bool]) -> float:
 def values_of(body: Body, place: int) -> list[str]:
     """The cells of a column that are not empty."""
     return [row[place] for row in body if place < len(row) and row[place]]
+
+
+def repeats(body: Body, place: int) -> bool:
+    """Whether a column has the same few values again and again, as one of classes has."""
+    values = values_of(body, place)
+    return 1 < len(set(values)) <= _MOST_VALUES * len(values)
 
 
 def is_split(body: Body, place: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from visionlora.data.files.formats import SUFFIXES, is_image_name
-from visionlora.data.tables.cells import Body, is_pixel, share, values_of
+from visionlora.data.tables.cells import Body, is_pixel, repeats, share
 from visionlora.data.tables.column_names import LABEL_COLUMNS, PATH_COLUMNS
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
@@ -17,8 +17,6 @@ _NAME_AND_MORE = re.compile(
 )
 """``0011165.jpg_Fish``: the name of an image and something behind it."""
 _DECIMAL = re.compile(r"[01]?\.\d+|[01](\.0*)?|\d(\.\d+)?e-\d+", re.IGNORECASE)
-_MOST_VALUES = 0.5
-"""Values per row, at most, of a column that may be of classes."""
 _BOX = 4
 """Numbers of a box."""
 _SHOWN = 3
@@ -49,10 +47,8 @@ def refuse_columns(
     missing = "path" if where is None else "label"
     understood = PATH_COLUMNS if where is None else LABEL_COLUMNS
     advice = _of_paths(first, body) if where is None else _of_labels(first, body, where)
-    raise VisionLoraError(
-        f"{path}: no {missing} column among {listed(first)}; {advice or f'call one of them {missing}'} "
-        f"(understood are {', '.join(understood[:-1])} and {understood[-1]})"
-    )
+    known = f"call one of them {missing} (understood are {', '.join(understood[:-1])} and {understood[-1]})"
+    raise VisionLoraError(f"{path}: no {missing} column among {listed(first)}; {advice or known}")
 
 
 def refuse_unnamed(path: Path, body: Body, places: Sequence[int]) -> None:
@@ -92,10 +88,7 @@ def _of_labels(first: Sequence[str], body: Body, where: int) -> str:
     if len(shares) > 1 and all(_is_one(row, shares) for row in body[:200]):
         called = listed([first[place] for place in shares], _SHOWN)
         return f"{called} are shares that add up to 1: write the class with the largest into a column label"
-    repeated = [
-        first[place] for place in others
-        if 1 < len(set(cells := values_of(body, place))) <= _MOST_VALUES * len(cells)
-    ]  # fmt: skip
+    repeated = [first[place] for place in others if repeats(body, place)]
     if not repeated:
         return ""
     repeat = "repeats its values" if len(repeated) == 1 else "repeat their values"

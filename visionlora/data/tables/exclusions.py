@@ -18,7 +18,7 @@ _WORDS = frozenset(
         "excluded", "excludes", "exclusion", "exclusions", "ignore", "ignored", "remove", "removed",
         "delete", "deleted", "discard", "discarded", "drop", "dropped", "reject", "rejected", "rejects",
         "skip", "skipped", "bad", "corrupt", "corrupted", "broken", "blurry", "duplicate", "duplicates",
-        "dupes", "mislabeled", "mislabelled", "outliers", "noisy",
+        "dupes", "mislabeled", "mislabelled", "outliers",
     )
 )  # fmt: skip
 _READ = 4096

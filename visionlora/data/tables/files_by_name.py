@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from visionlora.data.files.code_pages import CODE_PAGES
 from visionlora.data.files.formats import SUFFIXES, is_image_name
 from visionlora.data.files.walk import has_images, hints, walk
 from visionlora.data.names.split_names import GENERIC, split_name
+from visionlora.data.tables.parts_of_names import behind_one_word, folded_name, without_one_ending
 from visionlora.errors import VisionLoraError
 from visionlora.text import counted
 
@@ -27,10 +27,6 @@ _ASIDE = frozenset(
         "split", "splits", "csv", "csvs", "table", "tables", "imagelist", "imagelists", "imagesets", "devkit",
     )
 )  # fmt: skip
-_BEHIND = re.compile(r"(\D*)(\d{1,18})(\D*)", re.ASCII)
-"""A number behind a word, or before one: ``img_0012``, ``0012_thumbnail``."""
-_ENDING = re.compile(r"(.+)([_-][A-Za-z]+)")
-"""A name with a word behind it: ``0a1b_thumbnail``."""
 _WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 """A number as a file or a spreadsheet has it: ``0012``, ``12.0``."""
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
@@ -115,9 +111,7 @@ class FilesByName:
 
     def __init__(self, table: Path) -> None:
         self._table = table
-        self._top = table.parent
-        if is_table_folder(self._top.name) and not has_images(self._top):
-            self._top = self._top.parent
+        self._top = _top_of(table)
         self._split = split_name(table.stem)
         self._files: dict[str, list[Path]] = defaultdict(list)
         self._numbered: dict[int, list[Path]] = defaultdict(list)
@@ -130,8 +124,8 @@ class FilesByName:
                 self._files[name].append(file)
             if number := _WHOLE.fullmatch(stem):
                 self._numbered[int(number[1])].append(file)
-        self._behind_word = {} if self._numbered else _behind_one_word(images)
-        self._without_ending = _without_one_ending(images)
+        self._behind_word = {} if self._numbered else behind_one_word(images)
+        self._without_ending = without_one_ending(images)
 
     def has(self, name: str) -> bool:
         """Whether some file has the name of this path, with or without a suffix."""
@@ -256,31 +250,15 @@ class FilesByName:
         )
 
 
-def _behind_one_word(images: Sequence[Path]) -> dict[int, Path]:
-    """number -> the image that is called by it, where all names are one word with a number behind it, or
-    before it."""
-    found: dict[int, Path] = {}
-    words = set()
-    for image in images:
-        match = _BEHIND.fullmatch(image.stem)
-        if match is None or int(match[2]) in found:
-            return {}
-        words.add(match.group(1, 3))
-        found[int(match[2])] = image
-    return found if len(words) == 1 else {}
+def images_by_number(table: Path) -> dict[int, Path]:
+    """number -> the image below a table's folder that is called by it (:func:`behind_one_word`)."""
+    return behind_one_word(walk(_top_of(table))[0])
 
 
-def _without_one_ending(images: Sequence[Path]) -> dict[str, list[Path]]:
-    """The images by their names without the word that all of them have behind it."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    endings: set[str] = set()
-    for image in images:
-        match = _ENDING.fullmatch(image.stem)
-        if match is None or len(endings | {match[2]}) > 1:
-            return {}
-        endings.add(match[2])
-        found[folded_name(match[1])].append(image)
-    return found if len(images) > 1 else {}
+def _top_of(table: Path) -> Path:
+    """The folder that a table's images are looked for in: around one of tables (``annotations``)."""
+    folder = table.parent
+    return folder.parent if is_table_folder(folder.name) and not has_images(folder) else folder
 
 
 def shared_folders(one: Sequence[str], other: Sequence[str]) -> int:
@@ -291,8 +269,3 @@ def shared_folders(one: Sequence[str], other: Sequence[str]) -> int:
             break
         count += 1
     return count
-
-
-def folded_name(name: str) -> str:
-    """The name of a file or a folder without case and Unicode form."""
-    return unicodedata.normalize("NFC", name).casefold()

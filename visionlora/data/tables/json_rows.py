@@ -213,7 +213,7 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
     if all(isinstance(one, dict) for one in value.values()):
         return _listed(_by_column(value))
     lists = {name: one for name, one in value.items() if isinstance(one, list) and one}
-    if len(lists) == 1 and (found := next(iter(lists.values()))) and isinstance(found[0], dict):
+    if len(lists) == 1 and (found := next(iter(lists.values()))) and isinstance(found[0], (dict, list)):
         return _listed(found)
     if len(lists) < len(value):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from visionlora.data.names.yes_no import YES
-from visionlora.data.tables.cells import Body, is_number, is_switch, share, values_of
+from visionlora.data.tables.cells import Body, is_number, is_switch, repeats, share, values_of
 from visionlora.data.tables.column_names import (
     LABEL_COLUMNS,
     LABEL_ENDINGS,
@@ -16,6 +16,22 @@ from visionlora.data.tables.column_names import (
     key_of,
 )
 
+_UNSURE = {
+    "art": {
+        "datei",
+        "dateiname",
+        "bild",
+        "bilddatei",
+        "bildname",
+        "fil",
+        "filnavn",
+        "filnamn",
+        "billede",
+        "bilde",
+    },
+    "specie": {"immagine", "nomefile", "percorso"},
+}
+"""Species in one language, and something else in English -> columns of that language."""
 _CERTAIN_NAMES = ("label", "labels", "class", "classes")
 """Of a column that is the label even if all images have one."""
 
@@ -29,7 +45,7 @@ def label_column(names: Sequence[str], body: Body, taken: Container[int | None],
     known += [place for place, name in enumerate(names) if name.endswith(endings)]
     known += [place for place, name in enumerate(names) if name == WEAK]
     known += [names.index("suffix")] if {"prefix", "suffix"} <= set(names) else []  # PaliGemma's answers
-    free = [place for place in known if place not in taken]
+    free = [place for place in known if place not in taken and _is_sure(names, body, place, taken)]
 
     def doubt(place: int) -> tuple[bool, bool, bool]:
         # A category of all images, or tags that nobody has set, beside the species.
@@ -42,6 +58,15 @@ def label_column(names: Sequence[str], body: Body, taken: Container[int | None],
     same = [place for place in free if names[place] == names[best] and doubt(place) == doubt(best)]
     # Of two of one name the one that tells images apart: Labelbox has the name of the question, too.
     return next((place for place in same if len(set(values_of(body, place))) > 1), best)
+
+
+def _is_sure(names: Sequence[str], body: Body, place: int, taken: Container[int | None]) -> bool:
+    """Whether a column is called like nothing but labels, or the other columns tell: by their language, or
+    since none of them may hold labels, and this one does not say yes and no."""
+    if names[place] not in _UNSURE or _UNSURE[names[place]] & {*names}:
+        return True
+    others = [one for one, name in enumerate(names) if name and one != place and one not in taken]
+    return share(body, place, is_switch) < 1 and not any(repeats(body, one) for one in others)
 
 
 def one_hot_columns(body: Body, rest: Sequence[int]) -> list[int]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES
+from visionlora.data.files.formats import TABLE_SUFFIXES
 from visionlora.data.files.walk import entries
 from visionlora.data.names.split_names import split_and_rest
 from visionlora.data.tables.cells import is_pixel
@@ -15,23 +15,18 @@ from visionlora.data.tables.files_by_name import is_table_folder
 from visionlora.data.tables.table import labels_in
 from visionlora.errors import VisionLoraError
 from visionlora.files import is_regular
-from visionlora.text import Doubt, counted
+from visionlora.text import counted
 
 MOST_MISSING = 0.1
 """The share of a folder's images that a table of their labels may lack; one that lacks more is about other
 images."""
-_TABLES = (".csv", ".tsv", ".jsonl", ".json")
-_LISTS_OF_LABELS = (*TABLE_SUFFIXES, ".xml")
+TABLES = (".csv", ".tsv", ".jsonl", ".json")
+LISTS_OF_LABELS = (*TABLE_SUFFIXES, ".xml")
 _OF_NETWORKS = re.compile("submission|predict")
-_TEXTS = (".yaml", ".yml")
-_SHEETS = (
-    ".mat", ".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".parquet", ".rds", ".sav", ".dta", ".accdb",
-)  # fmt: skip
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".rar", ".7z", ".tgz")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
-_OF_LISTS = {"list", "labels", "test", "val", "partition"}
+_OF_LISTS = {"list", "labels", "test", "val", "partition", "fold", "kfold"}
 """Beside the split in the name of a list: ``training_list``, ``train_test_split``."""
 _OF_ALL = re.compile(r"(data(set)?[ _-]?)?splits?", re.IGNORECASE)
 _BOXES = (".txt", ".xml", ".json")
@@ -61,8 +56,9 @@ def is_list(path: Path) -> bool:
     """Whether a file may list the images of a split, or of several: ``train.txt``, ``test_list.csv``,
     ``splits.json``."""
     split, rest = split_and_rest(path.stem)
+    words = {word.rstrip("0123456789") for word in rest}
     of_all = _OF_ALL.fullmatch(path.stem) is not None
-    return path.suffix.casefold() in _LISTS and (of_all or (split is not None and set(rest) <= _OF_LISTS))
+    return path.suffix.casefold() in _LISTS and (of_all or (split is not None and words <= _OF_LISTS))
 
 
 def lists_in(folder: Path) -> list[Path]:
@@ -141,7 +137,7 @@ def table_near(folder: Path, root: Path) -> Path | None:
         stems = {path.stem for path in entries(folder).images}
         tables = [
             path for path in files_of(here)
-            if path.stem not in stems and "submission" not in path.stem.casefold() and _may_be_table(path)
+            if path.stem not in stems and "submission" not in path.stem.casefold() and may_be_table(path)
         ]  # fmt: skip
         if tables:
             return max(tables, key=promise)
@@ -157,33 +153,16 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
         files = [path for path in files_of(folder) if path.stem not in images]
         found += [
             path for path in files
-            if path.suffix.casefold() in _LISTS_OF_LABELS and is_of_images(path) and has_labels(path)
+            if path.suffix.casefold() in LISTS_OF_LABELS and is_of_images(path) and has_labels(path)
         ]  # fmt: skip
         if folder == root or not folder.is_relative_to(root):
             return found
         folder = folder.parent
 
 
-def unread_table(folder: Path, root: Path) -> Path | None:
-    """A table of another program that may list the labels."""
-    files = [path for here in up_to(folder, root) for path in files_of(here)]
-    sheets = [path for path in files if path.suffix.casefold() in _SHEETS or is_packed_table(path)]
-    sheets += [path for path in files if path.suffix.casefold() in _TEXTS and _names_images(path)]
-    return max(sheets, key=lambda path: split_and_rest(path.stem)[0] == "train", default=None)
-
-
-def is_packed_table(path: Path) -> bool:
-    """Whether a file is called like a table that is packed, or a folder of them: ``labels.csv.gz``,
-    ``annotations.zip``."""
-    if path.suffix.casefold() not in _PACKED:
-        return False
-    inner = Path(path.stem).suffix.casefold()
-    return inner in _LISTS_OF_LABELS or is_table_folder(path.stem.removesuffix(".tar"))
-
-
 def labels_below(folder: Path) -> Path | None:
     """A table in a folder without images; they may be elsewhere."""
-    return next((path for path in files_of(folder) if _may_be_table(path) and has_labels(path)), None)
+    return next((path for path in files_of(folder) if may_be_table(path) and has_labels(path)), None)
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -197,11 +176,12 @@ def files_of(folder: Path) -> list[Path]:
     return files
 
 
-def _may_be_table(path: Path) -> bool:
+def may_be_table(path: Path) -> bool:
+    """Whether a file may be a table, by its suffix; JSON and texts are looked into."""
     suffix = path.suffix.casefold()
     if suffix in (".json", ".txt") and not (is_list(path) and suffix == ".txt"):
         return is_regular(path, _MOST_BYTES) and has_labels(path)
-    return suffix in _TABLES or suffix == ".txt"
+    return suffix in TABLES or suffix == ".txt"
 
 
 def pixels_in(files: Iterable[Path]) -> Path | None:
@@ -217,48 +197,6 @@ def pixels_in(files: Iterable[Path]) -> Path | None:
 def is_of_images(path: Path) -> bool:
     """Whether a file may list images and their labels: not predictions, nor too large to look at."""
     return not _OF_NETWORKS.search(path.stem.casefold()) and is_regular(path, _MOST_BYTES)
-
-
-def describe_tables(files: Sequence[Path], lone: str | None = None) -> list[str]:
-    """A note about a table of labels beside class folders, which may be folders of something else.
-
-    Args:
-        files: what lies beside them.
-        lone: the one class folder that there is.
-    """
-    some = [path for path in files if path.suffix.casefold() in (*_TABLES, ".txt")]
-    tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and has_labels(path)]
-    tables.sort(key=lambda path: split_and_rest(path.stem)[0] != "train")
-    if tables or lone is None:
-        said = [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
-        return said if lone is None else [Doubt(f"{lone} is taken for the one class; {said[0]}")]
-    sheets = [path for path in files if path.suffix.casefold() in (".csv", ".tsv", *_SHEETS)]
-    sheets += [path for path in files if path.suffix.casefold() in _TEXTS and _names_images(path)]
-    advice = "if that lists the classes of the images, call their column label"
-    return [
-        Doubt(f"{lone} is taken for the one class, and {path.name} is not read; {advice}")
-        for path in sheets[:1]
-    ]
-
-
-def _speaks_of_images(path: Path) -> bool:
-    """Whether a table is worth a look: a text, or one that is called like a list of classes, only where an
-    image is in its first lines. Looking for the files of every text would take a walk through all images."""
-    if path.suffix.casefold() != ".txt" and not may_name_classes(path):
-        return True
-    return _names_images(path)
-
-
-def _names_images(path: Path) -> bool:
-    """Whether an image is in the first lines of a text."""
-    if not is_regular(path):  # a link to nothing
-        return False
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096).decode("latin-1").casefold()
-    except OSError:
-        return False
-    return any(suffix in head for suffix in SUFFIXES)
 
 
 def is_box_folder(name: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.files.arrow import unpacked_by
-from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, is_image_name, sniff
+from visionlora.data.files.formats import LFS, SUFFIXES, TABLE_SUFFIXES, is_image_name, sniff
 from visionlora.data.files.not_images import is_part, is_unknown, suffix_hint
 from visionlora.data.files.texts import decoded
 from visionlora.data.tables.annotation_files import annotated_xml
@@ -33,6 +33,8 @@ _WIDE = "，；\x01"  # noqa: RUF001
 """Of Chinese and Japanese keyboards, and Hive's; they part columns where each line has as many."""
 _TITLES = 10
 """So many lines at the top, and one less, may be something else than the table."""
+_FOOTNOTES = 2
+"""So many at the bottom; more are images that nobody has labelled yet."""
 _SHEETS = {
     ".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet",
     ".feather": "Arrow", ".arrow": "Arrow", ".pkl": "pandas", ".pickle": "pandas", ".db": "SQLite",
@@ -89,10 +91,12 @@ def read_rows(path: Path) -> Rows:
         numbered = json_lines(path, _lines(text))
     else:
         numbered = _csv_rows(path, text)
-        start = _below_titles(numbered)
+        start, end = _without_titles(numbered)
         if start:
             notes = (*notes, f"what is above line {numbered[start][0]} is taken for a title: left out")
-            numbered = numbered[start:]
+        if numbered[end:]:
+            notes = (*notes, f"what is below line {numbered[end - 1][0]} is taken for a footnote: left out")
+        numbered = numbered[start:end]
         numbered = with_row_names(numbered)
         if "{" in text and numbered:
             numbered = with_objects(numbered)
@@ -149,6 +153,8 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
             )
         content = path.read_bytes()
         kind = sniff(content[:256])
+        if kind == LFS:
+            raise VisionLoraError(f"{path} is {LFS}; run git lfs pull, which fetches the table")
         if kind and (b"\0" in content[:256] or "page" in kind):  # text may begin with BM or P3, too
             raise VisionLoraError(f"{path} is {kind}, not a table; save it as CSV (UTF-8)")
     except OSError as error:
@@ -215,11 +221,16 @@ def _holds_rows(field: str, delimiter: str) -> bool:
     return any(delimiter in line and any(map(is_image_name, line.split(delimiter))) for line in lines)
 
 
-def _below_titles(rows: list[tuple[int, list[str]]]) -> int:
-    """How many rows at the top have one field where most others have several: a title."""
+def _without_titles(rows: list[tuple[int, list[str]]]) -> tuple[int, int]:
+    """The first row and the one behind the last without those at the top and at the bottom that have one
+    field where most others have several: titles, ``(2 rows)``. One that names an image is none."""
     several = [sum(map(bool, row)) > 1 for _, row in rows]
-    start = several.index(True) if sum(several) > len(rows) / 2 else 0
-    return start if start < _TITLES else 0
+    if sum(several) <= len(rows) / 2:
+        return 0, len(rows)
+    start, below = several.index(True), several[::-1].index(True)
+    last = " ".join(field for _, row in rows[len(rows) - below :] for field in row).casefold()
+    named = any(suffix in last for suffix in SUFFIXES)
+    return start if start < _TITLES else 0, len(rows) - (0 if named or below > _FOOTNOTES else below)
 
 
 def _lines(text: str) -> list[str]:

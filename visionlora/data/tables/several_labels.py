@@ -74,8 +74,9 @@ def _separated(mark: str) -> LabelForm:
 
 
 def _as_list(cell: str) -> list[str] | None:
-    """The texts of a list as JSON or Python writes it; None for anything else."""
-    if not (cell.startswith("[") and cell.endswith("]")):
+    """The texts of a list as JSON or Python writes it, also as the one value of an object (Label Studio's
+    ``{"choices": [...]}``); None for anything else."""
+    if cell[:1] + cell[-1:] not in ("[]", "{}"):
         return None
     try:
         value = json.loads(cell)
@@ -84,6 +85,8 @@ def _as_list(cell: str) -> list[str] | None:
             value = ast.literal_eval(cell)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             return None
+    if isinstance(value, dict) and len(value) == 1:
+        (value,) = value.values()
     plain = isinstance(value, list) and all(isinstance(one, (str, int, float)) for one in value)
     return [str(one) for one in value] if plain else None
 

@@ -12,11 +12,14 @@ from visionlora.data.names.split_names import split_and_rest
 from visionlora.data.tables.cell_words import rows_of_images, with_named_splits
 from visionlora.data.tables.columns import Columns, find_columns
 from visionlora.data.tables.folder_labels import with_folders
+from visionlora.data.tables.numbered_labels import with_numbered_labels
+from visionlora.data.tables.ranges import with_ranges
 from visionlora.data.tables.row_notes import grouped_rows, merged_cells, refuse_image_names, refused_rows
 from visionlora.data.tables.rows import Rows, read_rows
 from visionlora.data.tables.several_labels import (
     AUTO,
     LabelForm,
+    SeveralLabels,
     label_form,
     refuse_several,
     tags_note,
@@ -55,7 +58,10 @@ def is_called_like_labels(path: Path) -> bool:
 
 def labels_in(path: Path, several: bool = False) -> bool:
     """Whether the table has a column of labels (a ``metadata.csv`` of captions has none)."""
-    rows = read_rows(path)
+    try:
+        rows = _rows(path, several)
+    except SeveralLabels:  # whoever reads it says so
+        return True
     # Of two columns the one that is not the path is the label in a table that is called so.
     two = len(rows.numbered[0][1]) == 2 and is_called_like_labels(path)
     columns = find_columns(path, rows, None if two else "", refuse=False, several=several)
@@ -79,7 +85,7 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
         VisionLoraError: not such a table, a line that cannot be used, files that do not exist (counted up to
             a thousand), or a file with two labels where an image has one.
     """
-    rows = with_named_splits(read_rows(path))
+    rows = with_named_splits(_rows(path, separator is not None or class_name is not None))
     if class_name is None and separator is None:
         rows = with_folders(rows)
     columns = find_columns(path, rows, class_name, several=separator is not None)
@@ -122,6 +128,16 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
         images, f"table {path.name} ({words})", tuple(notes), frozenset(reader.unlabelled),
         tuple(names or ()), label,
     )  # fmt: skip
+
+
+def _rows(path: Path, several: bool) -> Rows:
+    """A row for each image with one column of labels; ``several``: which may hold any number of them.
+
+    Raises:
+        VisionLoraError: no table, or ranges of images that are not numbered.
+        SeveralLabels: an image has several labels in several columns, and not ``several``.
+    """
+    return with_numbered_labels(path, with_ranges(path, read_rows(path)), several)
 
 
 def _form(
