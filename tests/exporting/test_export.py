@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -68,10 +69,10 @@ def images(tmp_path: Path) -> Path:
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small network in the place of an adapter's."""
     about = WeightsMetadata(NAMES, ("",) * len(NAMES), INPUT)
-    monkeypatch.setattr(exporting, "restore_adapters", lambda *_: None)
-    monkeypatch.setattr(exporting, "growths", lambda _: ())
+    monkeypatch.setattr(exporting, "restore_adapters", lambda *_: SimpleNamespace(network=None))
+    monkeypatch.setattr(exporting, "weights_obstacle", lambda _: None)
     monkeypatch.setattr(
-        exporting, "_plain", lambda _: Exported(small_network(), small_network(), about, {}, small_network)
+        exporting, "_plain", lambda *_: Exported(small_network(), small_network(), about, {}, small_network)
     )
 
 
@@ -243,8 +244,8 @@ def test_other_sources_are_exported_too(
 
 @pytest.mark.parametrize(("name", "task"), [("r3d_18", "video"), ("ssd300_vgg16", "detection")])
 def test_what_gives_no_logits_of_images_is_merged_and_not_exported(name: str, task: str) -> None:
-    with pytest.raises(VisionLoraError, match=f"which a {task} network does not give; use visionlora merge"):
-        exporting.logits_of(name, nn.Identity())
+    with pytest.raises(VisionLoraError, match=f"which a {task} network does not give; use THIS"):
+        exporting.logits_of(name, nn.Identity(), "THIS")
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_a_run_learns_labels_and_everything_after_it_gives_them(
     assert refused.code != 0 and "rank_curve: " in refused.err
     refused = command("train", f"adapter={folder}", f"data.root={table}", "task=single_label")
     assert refused.code != 0 and "Traceback" not in refused.err
-    with pytest.raises(VisionLoraError, match="ReLU behind this network's last layer was removed"):
+    with pytest.raises(VisionLoraError, match="ReLU behind the last layer was removed"):
         write_merged(MergeConfig(adapter=str(folder), output=str(tmp_path / "merged.safetensors")))
 
 

@@ -65,7 +65,7 @@ def collect_updates(model: nn.Module, names: Collection[str]) -> dict[str, Updat
             if isinstance(adapter, ModuleAdapter):
                 raise LoraError(
                     f"{site} has {adapter.family}, which is computed beside the layer and changes none of "
-                    f"its tensors, so it can't be added, averaged or compressed: combine adapters without it."
+                    f"its tensors, so it can't be added, averaged or compressed: use the adapter as it is."
                 )
             module, where = sites[site]
             layer = next(one for one in layers.values() if one is module)

@@ -54,7 +54,9 @@ class ComputedWeight(Tensor):
                 raise LoraError(_MESSAGE.format(what="a change of its data"))
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **keywords)
-        return result.as_subclass(cls) if name in _VIEWS and isinstance(result, Tensor) else result
+        # One that is its own view (flatten) is one already, and PyTorch 2.6 can't make it one again.
+        plain = isinstance(result, Tensor) and not isinstance(result, cls)
+        return result.as_subclass(cls) if name in _VIEWS and plain else result
 
 
 def refuse_assignment(name: str, new: object, frozen: Tensor | None) -> None:

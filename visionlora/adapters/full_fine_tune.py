@@ -70,7 +70,8 @@ def extract_tuned(
         raise LoraError(SAME_WEIGHTS)
     if not updates:
         raise LoraError(
-            f"Only {listed(modules)} differ, and no weight that an adapter could change: merge them."
+            f"Only {listed(modules)} differ, and no weight that an adapter could change: use the tuned "
+            f"weights as they are."
         )
     kept = attach_updates(base, updates, rank, name=DEFAULT)
     replace_tensors(base, rest)

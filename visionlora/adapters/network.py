@@ -252,15 +252,6 @@ def require_adapters(model: nn.Module) -> dict[str, AdaptedLayer]:
     return layers
 
 
-def refuse_new_blocks(model: nn.Module, program: str) -> None:
-    """Raises LoraError where the network has new blocks, for which no file of this program has a place."""
-    if growths(model):
-        raise LoraError(
-            f"The network has new blocks (model.expand), which {program} has no place for: visionlora export "
-            "writes it with its code (.pt2, .onnx)."
-        )
-
-
 def remove_adapters(layer: AdaptedLayer) -> None:
     """Make an adapted layer the plain one that it was, in place."""
     for name in ("adapters", "active", "off", "merging", "merged_weight", "fold"):

@@ -16,19 +16,19 @@ from rich.console import Console
 from rich.text import Text
 from torch import nn
 
-from visionlora.adapters.merging import is_mergeable
 from visionlora.data import ImageFile
 from visionlora.errors import VisionLoraError
 from visionlora.exporting import onnx_file, other_files
 from visionlora.exporting.compare import Comparison, Runner, compare, require_same
 from visionlora.exporting.config import ExportConfig
 from visionlora.exporting.images import batches, calibration_images, comparison_images
+from visionlora.exporting.onnx_file import CannotExport
 from visionlora.exporting.prepared import Maps, prepared
 from visionlora.exporting.script import onnx_script
 from visionlora.files import replacing, reported, require_writable, touched, write_json
-from visionlora.frozen.growth import growths
 from visionlora.models import WeightsMetadata
-from visionlora.models.merge_weights import get_model_recipe, require_plain
+from visionlora.models.alternatives import IN_PYTHON, Named, weights_obstacle
+from visionlora.models.merge_weights import get_model_recipe
 from visionlora.models.other_tasks import task_of
 from visionlora.models.plain import plain_network
 from visionlora.models.restore import TrainedModel, saved_thresholds
@@ -82,13 +82,23 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
         calibrated, source = calibration_images(options.calibration, options.adapters[0], compared)
         say(Text(f"int8: ranges from {counted(len(calibrated), 'image')} ({printable(source)})"))
     trained = restore_adapters(options.adapters, options.adapter_weights, 1.0, options.model, options.weights)
-    if suffix == ".safetensors":
-        _require_weights_suffice(trained.network, options.adapters[0])
-    exported = _plain(trained)
+    obstacle = weights_obstacle(trained.network)
+    if suffix == ".safetensors" and obstacle is not None:
+        raise VisionLoraError(
+            f"output: {options.adapters[0]} {obstacle}, and a file of weights does not hold that; give an "
+            "output that ends in .pt2 or .onnx"
+        )
+    named = Named(options.adapters, options.adapter_weights, options.model, options.weights)
+    instead = IN_PYTHON if obstacle is not None else named.command("merge", "merged.safetensors")
+    exported = _plain(trained, instead)
     if exported.about.thresholds:  # an image has no one class that the most probable output could be
         compared = tuple(ImageFile(image.path) for image in compared)
     with _beside(path) as unfinished:
-        run = _write(exported, unfinished, options, calibrated)
+        try:
+            run = _write(exported, unfinished, options, calibrated)
+        except CannotExport as error:
+            other = "" if suffix == ".pt2" else "try output=NAME.pt2, or "
+            raise VisionLoraError(f"{error}; {other}use {instead}") from error
         found = None
         if run is None:
             say(Text("not compared with PyTorch: Core ML predicts only on macOS"))
@@ -114,22 +124,8 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
     return found
 
 
-def _require_weights_suffice(network: nn.Module, adapter: str) -> None:
-    """Refuse a network with modules of its own: a file of weights does not hold their code."""
-    own = None
-    if growths(network):
-        own = "new blocks (model.expand)"
-    elif not is_mergeable(network):
-        own = "modules that cannot be merged (Conv-Adapter, prompts)"
-    if own is not None:
-        raise VisionLoraError(
-            f"output: {adapter} has {own}, whose code a file of weights does not hold; give an output that "
-            "ends in .pt2 or .onnx"
-        )
-    require_plain(network, adapter)
-
-
-def _plain(trained: TrainedModel) -> Exported:
+def _plain(trained: TrainedModel, instead: str) -> Exported:
+    """The network as it is exported; `instead` is what takes one that gives no logits."""
     network = plain_network(trained.network)
     about = WeightsMetadata(
         trained.head.outputs, trained.wnids, trained.backbone.preprocessing, saved_thresholds(trained)
@@ -137,11 +133,16 @@ def _plain(trained: TrainedModel) -> Exported:
     recipe = get_model_recipe(trained.backbone, network, len(about.categories))
     empty = partial(structure, trained.backbone.name, len(about.categories), trained.backbone.options)
     network.requires_grad_(False)
-    return Exported(network, logits_of(trained.backbone.name, network), about, recipe, empty)
+    return Exported(network, logits_of(trained.backbone.name, network, instead), about, recipe, empty)
 
 
-def logits_of(name: str, network: nn.Module) -> nn.Module:
+def logits_of(name: str, network: nn.Module, instead: str) -> nn.Module:
     """The network as a map from a batch of images to logits.
+
+    Args:
+        name: of the network.
+        network: plain.
+        instead: what to use for one that is no such map.
 
     Raises:
         VisionLoraError: it is no such map.
@@ -150,7 +151,7 @@ def logits_of(name: str, network: nn.Module) -> nn.Module:
     if task in ("detection", "video"):
         raise VisionLoraError(
             f"model {name}: export compares logits of images, which a {task} network does not give; "
-            "use visionlora merge"
+            f"use {instead}"
         )
     return Maps(network) if task == "segmentation" else network
 

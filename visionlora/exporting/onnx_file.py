@@ -49,12 +49,14 @@ def network_as_onnx(network: nn.Module, preprocessing: Preprocessing, precision:
     return program.model_proto
 
 
-def cannot_export(what: str, error: Exception) -> VisionLoraError:
+class CannotExport(VisionLoraError):
+    """An exporter does not take a network's code; what to do instead depends on the adapter."""
+
+
+def cannot_export(what: str, error: Exception) -> CannotExport:
     """The error of an exporter in one line."""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return VisionLoraError(
-        f"output: the network cannot be exported as {what} ({first[:200]}); use another format, or merge it"
-    )
+    return CannotExport(f"output: the network cannot be exported as {what} ({first[:200]})")
 
 
 def with_preprocessing(model: Any, preprocessing: Preprocessing, preprocess: str) -> Any:

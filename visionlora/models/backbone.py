@@ -148,11 +148,12 @@ def _load_pocket() -> Backbone:
 def _load_file(name: str, file: WeightFile, weights: str) -> Backbone:
     """The network with a file's weights, and as many outputs as the file has."""
     about = _about(name)
-    model = structure(name, len(about.categories))
+    known = len(about.categories)
+    model = structure(name, known)
     state = rename_keys(file.state, model.state_dict())
     options = sources.constructor_options(name, state)
-    about = about.with_outputs(sources.outputs_in(name, model, state, len(about.categories)))
-    if not factory.is_factory(name):
+    about = about.with_outputs(sources.outputs_in(name, model, state, known))
+    if not factory.is_factory(name) or len(about.categories) != known:
         model = structure(name, len(about.categories), options)
     fill(model, state, str(file.path))
     size = options.get("image_size")

@@ -10,16 +10,19 @@ from rich.text import Text
 from torch import nn
 
 from visionlora.adapters import read_adapter_config
+from visionlora.adapters.errors import NoFormError
 from visionlora.adapters.io.formats import format_of, load_file
 from visionlora.adapters.io.loralib import save_loralib
 from visionlora.adapters.io.lycoris_write import save_lycoris
 from visionlora.adapters.io.peft_export import save_peft
-from visionlora.adapters.network import refuse_new_blocks
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_writable
 from visionlora.models import load_backbone
 from visionlora.models.adapter_files import about_network, require_new_folder, whole_modules, write_directory
+from visionlora.models.alternatives import Named
 from visionlora.models.arithmetic_config import ConvertConfig
+from visionlora.models.conversions import instead_of, require_form
+from visionlora.models.heads import relu_is_removed
 from visionlora.models.quantise import copy_corrections
 from visionlora.models.restore import TrainedModel, adapter_directory, restore, unchanged_head
 from visionlora.text import counted, listed, printable
@@ -37,27 +40,12 @@ def convert_adapter(options: ConvertConfig, console: Console | None = None) -> P
     """
     output, console = _checked_output(options), console or Console()
     was, trained = _read(options)
-    network, head = trained.network, trained.head
-    said = ""
-    if options.to == "visionlora":
-        write_directory(output, network, trained.backbone, head, trained.classes, _own(trained.about))
-    elif options.to == "peft":
-        written = save_peft(
-            network,
-            output,
-            base_model=trained.backbone.name,
-            modules_to_save=whole_modules(network, head),
-            extra={**_own(trained.about), **about_network(trained.backbone, head, trained.classes)},
-        )
-        said = _merged(written.merged, "PEFT", "merged weight")
-    else:
-        refuse_new_blocks(network, options.to)
-        if head.trained:
-            raise VisionLoraError(
-                f"to={options.to}: the adapter has new outputs ({listed(list(head.trained))}), which only "
-                f"adapter directories hold; use to=peft, or visionlora merge"
-            )
-        said = _write_file(network, options.to, output)
+    try:
+        said = _write(options.to, trained, output)
+    except NoFormError as error:
+        named = Named([options.source], model=options.model, weights=options.weights)
+        instead = instead_of(options.to, trained, named, options.alpha)
+        raise VisionLoraError(f"to={options.to}: {error.reason}; {instead}") from error
     quantised = trained.about.get("quantise")
     if quantised is not None and quantised.get("corrected") and output.is_dir():
         copy_corrections(adapter_directory(options.source), output)
@@ -65,6 +53,30 @@ def convert_adapter(options: ConvertConfig, console: Console | None = None) -> P
         said += f"; it was trained on a base of {quantised['scheme']}, and {options.to} has dense weights"
     console.print(Text(f"{printable(output)}: written as {options.to}, from {was}{said}"))
     return output
+
+
+def _write(to: str, trained: TrainedModel, output: Path) -> str:
+    """Write the adapter in a format; what there is to say about it.
+
+    Raises:
+        NoFormError: the format has no place for it.
+    """
+    network, head = trained.network, trained.head
+    if to == "visionlora":
+        write_directory(output, network, trained.backbone, head, trained.classes, _own(trained.about))
+        return ""
+    if to == "peft":
+        written = save_peft(
+            network,
+            output,
+            base_model=trained.backbone.name,
+            modules_to_save=whole_modules(network, head),
+            extra={**_own(trained.about), **about_network(trained.backbone, head, trained.classes)},
+        )
+        removed = "; its network has no ReLU behind the last layer" if relu_is_removed(network) else ""
+        return _merged(written.merged, "PEFT", "merged weight") + removed
+    require_form(to, trained)
+    return _write_file(network, to, output)
 
 
 def _checked_output(options: ConvertConfig) -> Path:

@@ -249,7 +249,7 @@ def _zero_rows(old: Layer, outputs: int) -> Layer:
     alone for 10 AdamW steps: 12 of 12 unseen drawings correct; 10 with random rows (standard deviation 0.01,
     no bias); 7 with the mean of the old rows, of which the ReLU passes 2 %.
     """
-    new = _like(old, outputs)
+    new = like(old, outputs)
     with torch.no_grad():
         new.weight.zero_()
         if new.bias is not None:
@@ -259,7 +259,7 @@ def _zero_rows(old: Layer, outputs: int) -> Layer:
 
 def _joined(*layers: Layer) -> Layer:
     """One layer with the rows of all of them; an adapted layer's are the adapted ones."""
-    layer = _like(layers[0], sum(len(one.weight) for one in layers))
+    layer = like(layers[0], sum(len(one.weight) for one in layers))
     with torch.no_grad():
         layer.weight.copy_(torch.cat([one.weight for one in layers]))
         if layer.bias is not None:
@@ -267,7 +267,7 @@ def _joined(*layers: Layer) -> Layer:
     return layer
 
 
-def _like(layer: Layer, outputs: int) -> Layer:
+def like(layer: Layer, outputs: int) -> Layer:
     """An uninitialised layer of the same kind, device and dtype with another number of outputs."""
     factory: dict = {
         "bias": layer.bias is not None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ from torch import Tensor, nn
 from visionlora.adapters import merge
 from visionlora.errors import VisionLoraError
 from visionlora.files import json_text, replacing, require_writable, write_json
-from visionlora.frozen.growth import growths
-from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import Backbone, WeightsMetadata, final_layer, plain_head
+from visionlora.models.alternatives import IN_PYTHON, Named, exported, shared_tensors, weights_obstacle
 from visionlora.models.config import FIRST, HEAD, MergeConfig
 from visionlora.models.factory import is_factory
-from visionlora.models.heads import relu_is_removed
 from visionlora.models.quantise import quantise_base
 from visionlora.models.quantised_file import write_quantised
 from visionlora.models.restore import MULTI_LABEL, TrainedModel, saved_thresholds
@@ -48,15 +45,18 @@ def write_merged(options: MergeConfig, console: Console | None = None) -> None:
         options.adapters, options.adapter_weights, options.strength, options.model, options.weights
     )
     first = options.adapters[0]
-    if growths(trained.network):
+    shares = [options.strength * one for one in options.adapter_weights or [1.0] * len(options.adapters)]
+    named = Named(options.adapters, shares, options.model, options.weights)
+    instead = exported(trained, named, str(path.with_suffix(".pt2")))
+    if instead != IN_PYTHON:
+        instead += f" (.onnx is possible, too), or {IN_PYTHON}"
+    obstacle = weights_obstacle(trained.network)
+    if obstacle is not None:
         raise VisionLoraError(
-            f"output: {first} has new blocks (model.expand), and torchvision has no network with them. "
-            f"This writes it with its code: {_export_command(first, path, options.model, options.weights)} "
-            "(or .onnx instead of .pt2); visionlora.load builds it in Python"
+            f"output: {first} {obstacle}, and a file of weights does not hold that; use {instead}"
         )
-    require_plain(trained.network, first)
     said = [] if trained.backbone.notice is None else [trained.backbone.notice]
-    recipe, more = _write_network(path, trained, options.quantise)
+    recipe, more = _write_network(path, trained, options.quantise, instead)
     said += more
     outputs = trained.head.outputs
     write_json(names, _about(trained, recipe), indent=1)
@@ -73,12 +73,12 @@ def write_merged(options: MergeConfig, console: Console | None = None) -> None:
 
 
 def _write_network(
-    path: Path, trained: TrainedModel, quantise: str | None
+    path: Path, trained: TrainedModel, quantise: str | None, instead: str
 ) -> tuple[Mapping[str, Any], list[str]]:
     """Merge the network and write its weights; (how to build it, what to say)."""
-    shared = _shared_tensors(trained.network)
+    shared = shared_tensors(trained.network)
     network = plain_head(merge(trained.network))
-    _require_shared(network, shared)
+    _require_shared(network, shared, instead)
     dequantise(network)
     outputs, preprocessing = trained.head.outputs, trained.backbone.preprocessing
     recipe = get_model_recipe(trained.backbone, network, len(outputs))
@@ -93,16 +93,7 @@ def _write_network(
     return recipe, [f"in the merged weights {base.in_words()}"]
 
 
-def _shared_tensors(network: nn.Module) -> list[list[str]]:
-    """The names of each tensor that has several in a network's state dict."""
-    names: dict[tuple[int, torch.Size], list[str]] = {}
-    for name, parameter in network.named_parameters(remove_duplicate=False):
-        if not isinstance(parameter.data, PackedWeight) and parameter.numel():
-            names.setdefault((parameter.data_ptr(), parameter.shape), []).append(name)
-    return [several for several in names.values() if len(several) > 1]
-
-
-def _require_shared(network: nn.Module, shared: list[list[str]]) -> None:
+def _require_shared(network: nn.Module, shared: list[list[str]], instead: str) -> None:
     """Refuse a merged network whose state dict does not fit the network that it was.
 
     Raises:
@@ -114,8 +105,7 @@ def _require_shared(network: nn.Module, shared: list[list[str]]) -> None:
         if any(not torch.equal(state[kept[0]], state[name]) for name in kept[1:]):
             raise VisionLoraError(
                 f"output: {listed(kept)} are one tensor in this network, which the adapter changes in "
-                "different ways, and a file of weights cannot give it both; use visionlora export with "
-                "output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
+                f"different ways, and a file of weights cannot give it both; use {instead}"
             )
 
 
@@ -134,27 +124,6 @@ def _about(trained: TrainedModel, recipe: Mapping[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _export_command(adapter: str, output: Path, model: str | None, weights: str | None) -> str:
-    """The command that writes a network with new blocks, quoted for the shell."""
-    given = {"adapter": adapter, "output": output.with_suffix(".pt2"), "model": model, "weights": weights}
-    words = [f"{key}={value}" for key, value in given.items() if value is not None]
-    return printable(shlex.join(["visionlora", "export", *words]))
-
-
-def require_plain(network: nn.Module, adapter: str) -> None:
-    """Refuse a network that differs from its library's where a file of weights does not say so.
-
-    Raises:
-        VisionLoraError: the ReLU behind its head was removed.
-    """
-    if relu_is_removed(network):
-        raise VisionLoraError(
-            f"output: {adapter} gives an image several labels, for which the ReLU behind this network's last "
-            "layer was removed, and a file of weights does not hold that; use visionlora export with "
-            "output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
-        )
-
-
 def get_model_recipe(backbone: Backbone, network: nn.Module, outputs: int) -> dict[str, Any]:
     """The call that builds the network which a file of weights fits.
 
@@ -165,10 +134,12 @@ def get_model_recipe(backbone: Backbone, network: nn.Module, outputs: int) -> di
 
     Returns:
         ``call``: the function; ``network``: its first argument; ``options``: the further ones; and where the
-        network's code asks for it, ``version``: of the state dict, which is lost in safetensors files.
+        network's code asks for it, ``version``: of the state dict, which is lost in safetensors files; of a
+        network that code makes with another number of them, ``outputs``.
     """
     if is_factory(backbone.name):
-        return {"call": backbone.name, "network": None, "options": {}}
+        changed = {} if outputs == len(backbone.categories) else {"outputs": outputs}
+        return {"call": backbone.name, "network": None, "options": {}, **changed}
     call = "timm.create_model" if is_timm(backbone.name) else "torchvision.models.get_model"
     options = {"num_classes": outputs, **backbone.options}
     if "aux_logits" in options:
@@ -183,7 +154,8 @@ def in_words(recipe: Mapping[str, Any]) -> str:
     given = ", ".join(first + [f"{key}={value!r}" for key, value in recipe["options"].items()])
     version = recipe.get("version")
     needs = f", whose state dict needs _metadata {{'': {{'version': {version}}}}}" if version else ""
-    return f"{recipe['call']}({given}){needs}"
+    outputs = f" with {recipe['outputs']} outputs in its last layer" if "outputs" in recipe else ""
+    return f"{recipe['call']}({given}){outputs}{needs}"
 
 
 def write_weights(

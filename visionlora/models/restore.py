@@ -105,6 +105,19 @@ def _holds_network(path: Path) -> bool:
         return False
 
 
+def require_no_code(directory: Path, name: str) -> None:
+    """Refuse the name of a network that code makes: an adapter may be untrusted, and no code that it names is
+    run.
+
+    Raises:
+        VisionLoraError: it is one.
+    """
+    if is_factory(name):
+        raise VisionLoraError(
+            f"adapter: code makes the network of {directory}; to run it, add model={brief(name)}"
+        )
+
+
 def restore(path: str | Path, model: str | None = None, weights: str | None = None) -> TrainedModel:
     """Load the pretrained network that the adapter at ``path`` was trained on, and the adapter.
 
@@ -122,11 +135,8 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     name = model or about.get("model")
     if not name:
         raise no_network_named(directory)
-    if is_factory(name) and model is None:
-        # An adapter may be untrusted: no code in it is run.
-        raise VisionLoraError(
-            f"adapter: code makes the network of {directory}; to run it, add model={brief(name)}"
-        )
+    if model is None:
+        require_no_code(directory, name)
     try:
         backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     except VisionLoraError as error:

@@ -32,6 +32,7 @@ from visionlora.models.restore import (
     no_network_named,
     prepare_as_saved,
     read_about,
+    require_no_code,
     restore,
     saved_head,
     unchanged_head,
@@ -122,6 +123,8 @@ def load_all(
     name = _common(loaded, "model", model)
     if name is None:
         raise no_network_named(loaded[0].directory)
+    if model is None:
+        require_no_code(loaded[0].directory, name)
     backbone = load_backbone(name, _common(loaded, "weights", weights) or "imagenet", option=option)
     network, layer = backbone.model, final_layer(backbone.model, len(backbone.categories))
     last = network.get_submodule(layer)

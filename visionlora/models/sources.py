@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from visionlora.errors import VisionLoraError
 from visionlora.models import factory, other_tasks, registry, timm_networks
 from visionlora.models.download import cache_path, published_weights
+from visionlora.models.heads import like
 from visionlora.models.known import POCKET
 from visionlora.models.metadata import WeightsMetadata
 
@@ -71,11 +72,14 @@ def outputs_in(name: str, model: nn.Module, state: Mapping[str, Tensor], outputs
         state: the file's weights, under the network's names.
         outputs: how many the model has.
     """
-    if factory.is_factory(name):
-        return outputs
     if other_tasks.task_of(name):
         return other_tasks.outputs_in(state) or outputs
-    last = state.get(registry.final_layer(model, outputs) + ".weight")
+    try:
+        last = state.get(registry.final_layer(model, outputs) + ".weight")
+    except VisionLoraError:
+        if factory.is_factory(name):  # one that names its classes itself, and need have no such layer
+            return outputs
+        raise
     # An empty tensor may claim any number of rows: it is refused when the network is filled.
     return len(last) if last is not None and last.dim() and last.numel() else outputs
 
@@ -83,13 +87,23 @@ def outputs_in(name: str, model: nn.Module, state: Mapping[str, Tensor], outputs
 def structure(name: str, outputs: int, options: Mapping[str, Any] | None = None) -> nn.Module:
     """A network's layers, with their weights on the meta device."""
     if factory.is_factory(name):
-        return factory.make(name).to("meta")
+        return _with_outputs(factory.make(name), name, outputs).to("meta")
     if timm_networks.is_timm(name):
         return timm_networks.build(name, outputs, seed=None)
     if other_tasks.task_of(name):
         given = other_tasks.constructor_options(name) if options is None else options
         return other_tasks.build(name, outputs, given, seed=None)
     return registry.build_empty(network_name(name), outputs, options)
+
+
+def _with_outputs(network: nn.Module, name: str, outputs: int) -> nn.Module:
+    """A factory's network, in place, with another last layer where it has another number of outputs; 0: as it
+    is."""
+    own = len(factory.describe(network, name).categories)
+    if outputs not in (0, own):
+        layer = registry.final_layer(network, own)
+        network.set_submodule(layer, like(network.get_submodule(layer), outputs))  # type: ignore[arg-type]
+    return network
 
 
 def random_network(name: str, outputs: int, options: Mapping[str, Any], seed: int) -> nn.Module:

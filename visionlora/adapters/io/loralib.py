@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from visionlora.adapters.attaching import DEFAULT
 from visionlora.adapters.base import AdapterSettings
-from visionlora.adapters.errors import LoraError
+from visionlora.adapters.errors import LoraError, NoFormError
 from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.io.foreign import ForeignAdapter, attach_foreign, read_file
 from visionlora.adapters.io.names import by_layer, resolve
+from visionlora.adapters.io.no_form import advised, refuse_new_blocks
 from visionlora.adapters.io.other_programs import own_forward_obstacle
 from visionlora.adapters.layers import AdaptedLayer
-from visionlora.adapters.network import refuse_new_blocks, require_adapters, unwrapped
+from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.recompress import factored
 from visionlora.adapters.replaced_tensors import replaced
 from visionlora.adapters.sites import sites_of
@@ -150,7 +151,6 @@ def _read_others(read: ForeignAdapter, model: nn.Module, others: Mapping[str, Te
             )
 
 
-@torch.no_grad()
 def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
     """Write the active adapters of a network as `lora_state_dict(network, bias="lora_only")` gives them.
 
@@ -170,54 +170,59 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
     if path.suffix.lower() not in (".pt", ".pth"):
         raise LoraError(f"{path}: give a file that ends in .pt or .pth, as loralib's do.")
     model = unwrapped(model)
+    with advised(model):
+        tensors, ranks = loralib_tensors(model)
+    with replacing(path) as beside:
+        torch.save({key: one.detach().cpu().contiguous().clone() for key, one in tensors.items()}, beside)
+    return ranks
+
+
+@torch.no_grad()
+def loralib_tensors(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """What `save_loralib` writes, and r of each layer.
+
+    Raises:
+        NoFormError: a layer or an update that loralib has no form for.
+    """
     refuse_new_blocks(model, "loralib")
     if replaced(model):
         names = listed(sorted({key.rpartition(".")[0] for key in replaced(model)}))
-        raise LoraError(
-            f"{names} was trained whole, which loralib has no place for: convert to PEFT's format."
-        )
+        raise NoFormError(f"{names} was trained whole, which loralib has no place for")
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
     for name, layer in require_adapters(model).items():
         dot = f"{name}." if name else ""
         biases = [one for one in layer.module_adapters() if isinstance(one, Bias)]
         if len(biases) < len(layer.module_adapters()):
-            raise LoraError(
-                f"{name}: loralib has no modules beside a layer: activate only the other adapters."
-            )
+            raise NoFormError(f"{name}: loralib has no modules beside a layer")
         if layer.weight_adapters() or isinstance(layer, nn.MultiheadAttention):
             A, B, ranks[name] = _written(name, layer)
             tensors |= {f"{dot}lora_A": A, f"{dot}lora_B": B}
         if biases:
             inner = "conv." if isinstance(layer, nn.Conv2d) else ""
             tensors[f"{dot}{inner}bias"] = changed_bias(layer, biases).detach()
-    with replacing(path) as beside:
-        torch.save({key: one.detach().cpu().contiguous().clone() for key, one in tensors.items()}, beside)
-    return ranks
+    return tensors, ranks
 
 
 def _written(name: str, layer: AdaptedLayer) -> tuple[Tensor, Tensor, int]:
     if not isinstance(layer, LAYERS):
-        raise LoraError(
-            f"{name} is a {plain_class(layer).__name__}: loralib adapts only linear layers, embeddings and "
-            "2d convolutions."
+        kind = plain_class(layer).__name__
+        raise NoFormError(
+            f"{name} is a {kind}: loralib adapts only linear layers, embeddings and 2d convolutions"
         )
     obstacle = own_forward_obstacle(name, layer, "loralib")
     if obstacle is not None:
-        raise LoraError(f"{obstacle}: merge the adapter instead.")
+        raise NoFormError(obstacle)
     low_rank = layer.low_rank()
     if low_rank is None:
         families = ", ".join(one.family for one in layer.weight_adapters())
-        raise LoraError(
-            f"{name}: its update ({families}) is not low-rank, and loralib has only A and B: compress it "
-            "with visionlora combine rank=N."
-        )
+        raise NoFormError(f"{name}: its update ({families}) is not low-rank, and loralib has only A and B")
     A, B, scaling = low_rank
     if not isinstance(layer, nn.Conv2d):
         return A, scaling * B, len(A)
     size = layer.kernel_size[0]
     if len(set(layer.kernel_size)) > 1 or layer.padding_mode != "zeros":
-        raise LoraError(f"{name}: loralib supports only square kernels and zero padding.")
+        raise NoFormError(f"{name}: loralib supports only square kernels and zero padding")
     identity = torch.eye(size, dtype=A.dtype, device=A.device)
     if layer.groups == 1:
         return A.reshape(len(A) * size, -1), torch.kron(scaling * B.flatten(1), identity), len(A)

@@ -11,17 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter, LowRank, scaling_of
-from visionlora.adapters.errors import LoraError
+from visionlora.adapters.errors import LoraError, NoFormError
 from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.families.lokr import factorization
 from visionlora.adapters.io.foreign import dense_view
 from visionlora.adapters.io.lycoris_layers import interleaved, read_layer
 from visionlora.adapters.io.names import flattened
+from visionlora.adapters.io.no_form import advised, refuse_new_blocks
 from visionlora.adapters.io.other_programs import Places
 from visionlora.adapters.io.tensor_file import write_tensors
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import CONVOLUTIONS
-from visionlora.adapters.network import refuse_new_blocks, require_adapters, unwrapped
+from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.replaced_tensors import replaced
 from visionlora.frozen.swap import plain_class
@@ -30,7 +31,6 @@ from visionlora.text import listed
 LYCORIS_PREFIX = "lycoris"
 
 
-@torch.no_grad()
 def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PREFIX) -> list[str]:
     """Write the active adapters of a network for LyCORIS.
 
@@ -50,6 +50,19 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
     if path.suffix.lower() != ".safetensors":
         raise LoraError(f"{path}: give a file that ends in .safetensors.")
     model = unwrapped(model)
+    with advised(model):
+        tensors, whole = lycoris_tensors(model, prefix)
+    write_tensors(path, tensors, {})
+    return whole
+
+
+@torch.no_grad()
+def lycoris_tensors(model: nn.Module, prefix: str = LYCORIS_PREFIX) -> tuple[dict[str, Tensor], list[str]]:
+    """What `save_lycoris` writes, and the layers whose whole difference that is.
+
+    Raises:
+        NoFormError: a layer or a change of it that LyCORIS has no place for.
+    """
     refuse_new_blocks(model, "LyCORIS")
     layers, places = require_adapters(model), Places(model)
     tensors: dict[str, Tensor] = _norms(model, prefix)
@@ -64,28 +77,27 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
             continue
         _check(name, layer, places)
         if any(one.startswith(f"{key}.") for one in tensors):
-            raise LoraError(f"{name}: another layer is {key} too, so a LyCORIS file can't tell them apart.")
+            raise NoFormError(f"{name}: another layer is {key} too, so a LyCORIS file can't tell them apart")
         found, native = _layer(layer)
         tensors |= {f"{key}.{part}": tensor for part, tensor in found.items()}
         whole += [] if native else [name]
-    write_tensors(path, tensors, {})
-    return whole
+    return tensors, whole
 
 
 def _check(name: str, layer: AdaptedLayer, places: Places) -> None:
-    """Raises LoraError for what LyCORIS has no place for, or computes otherwise."""
+    """Raises NoFormError for what LyCORIS has no place for, or computes otherwise."""
     if not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
         kind = plain_class(layer).__name__
-        raise LoraError(f"{name} is a {kind}: LyCORIS adapts only linear layers and convolutions.")
+        raise NoFormError(f"{name} is a {kind}: LyCORIS adapts only linear layers and convolutions")
     padding = getattr(layer, "padding_mode", "zeros")
     if padding != "zeros":
-        raise LoraError(f"{name} pads with {padding}, which LyCORIS's adapters ignore.")
+        raise NoFormError(f"{name} pads with {padding}, which LyCORIS's adapters ignore")
     obstacle = places.obstacle(name, layer, "LyCORIS")
     if obstacle is not None:
-        raise LoraError(f"{obstacle}: merge the adapter instead.")
+        raise NoFormError(obstacle)
     others = [one.family for one in layer.module_adapters() if not isinstance(one, Bias)]
     if others:
-        raise LoraError(f"{name}: LyCORIS has nothing like {others[0]}, a module of its own.")
+        raise NoFormError(f"{name}: LyCORIS has nothing like {others[0]}, a module of its own")
 
 
 def _layer(layer: Any) -> tuple[dict[str, Tensor], bool]:
@@ -210,8 +222,6 @@ def _norms(model: nn.Module, prefix: str) -> dict[str, Tensor]:
         else:
             found[f"{prefix}_{flattened(module)}.{part}"] = replacing - frozen
     if refused:
-        raise LoraError(
-            f"{listed(list(dict.fromkeys(refused)))} was trained whole, which a LyCORIS file has no place "
-            f"for: convert to PEFT's format, or merge."
-        )
+        names = listed(list(dict.fromkeys(refused)))
+        raise NoFormError(f"{names} was trained whole, which a LyCORIS file has no place for")
     return found

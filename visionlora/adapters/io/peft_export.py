@@ -17,17 +17,17 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from visionlora.adapters.base import Adapter, AdapterSettings
-from visionlora.adapters.errors import LoraError
+from visionlora.adapters.errors import NoFormError
 from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.families.boft import Boft
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
+from visionlora.adapters.io.no_form import advised, refuse_new_blocks
 from visionlora.adapters.io.other_programs import Places, adapter_obstacle
 from visionlora.adapters.io.peft_config import AdapterInfo, config_to_peft
 from visionlora.adapters.io.tensor_file import PREFIX, peft_tensors, write
 from visionlora.adapters.layers import AdaptedLayer
-from visionlora.adapters.module_adapter import ModuleAdapter
-from visionlora.adapters.network import active_adapters, refuse_new_blocks, require_adapters, unwrapped
+from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.replaced_tensors import replaced_by_module
 from visionlora.text import listed
@@ -62,7 +62,20 @@ class PeftDirectory(NamedTuple):
     merged: list[str]
 
 
-@torch.no_grad()
+class PeftContents(NamedTuple):
+    """What is written.
+
+    Attributes:
+        tensors: by PEFT's names.
+        config: PEFT's configuration.
+        merged: the layers whose merged weight is written.
+    """
+
+    tensors: dict[str, Tensor]
+    config: dict[str, Any]
+    merged: list[str]
+
+
 def save_peft(
     model: nn.Module,
     directory: str | Path,
@@ -82,20 +95,33 @@ def save_peft(
         LoraError: PEFT can't compute the same, and why.
     """
     model = unwrapped(model)
+    with advised(model):
+        found = peft_contents(model, base_model, modules_to_save, extra)
+    return PeftDirectory(write(Path(directory), found.tensors, found.config), found.merged)
+
+
+@torch.no_grad()
+def peft_contents(
+    model: nn.Module,
+    base_model: str = "",
+    modules_to_save: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> PeftContents:
+    """What `save_peft` writes.
+
+    Raises:
+        NoFormError: PEFT can't compute the same, and why.
+    """
     refuse_new_blocks(model, "PEFT")
     layers = {name: layer for name, layer in require_adapters(model).items() if layer.active}
     native = _native(model, layers)
     merged, biases = _other_changes(layers, native)
     if not native:
-        weights = any(not isinstance(one, ModuleAdapter) for one in active_adapters(model))
-        compress = ", or compress it with visionlora combine rank=N" if weights else ""
-        raise LoraError(
-            f"PEFT has no form for any of the layers' changes, and needs one: merge the adapter{compress}."
-        )
+        raise NoFormError("PEFT has no form for any of the layers' changes, and needs one")
     whole = _modules(model, merged)
     kept, lone = replaced_by_module(model, modules_to_save)
     if lone:
-        raise LoraError(f"PEFT has no place for changes of {listed(lone)}: merge the adapter instead.")
+        raise NoFormError(f"PEFT has no place for changes of {listed(lone)}")
     _check_names(model, [*kept, *whole], native)
     tensors = _tensors(model, native, kept, whole, biases)
     changes_base = not native.keys().isdisjoint(biases)
@@ -105,7 +131,7 @@ def save_peft(
     bias = _bias_kind(native) if changes_base else "none"
     info = AdapterInfo(base_model, [*kept, *whole], own, bias)
     config = config_to_peft(model, native, {site: layers[site] for site in native}, info)
-    return PeftDirectory(write(Path(directory), tensors, config), merged)
+    return PeftContents(tensors, config, merged)
 
 
 def _other_changes(
@@ -119,7 +145,7 @@ def _other_changes(
             continue
         changes = [one for one in layer.module_adapters() if isinstance(one, Bias)]
         if len(changes) < len(layer.module_adapters()):
-            raise LoraError(f"{name}: PEFT has no module beside a layer: activate only the other adapters.")
+            raise NoFormError(f"{name}: PEFT has no module beside a layer")
         if changes:
             biases[name] = changed_bias(layer, changes).detach()
         if name not in native and (changes or layer.active_adapters() or layer.sites[0].part):
@@ -160,9 +186,7 @@ def _native(model: nn.Module, layers: Mapping[str, AdaptedLayer]) -> dict[str, A
     for name, layer in layers.items():
         adapters = layer.weight_adapters()
         if places.is_shared(layer):
-            raise LoraError(
-                f"{name} stands in several places, of which PEFT would adapt one: merge the adapter instead."
-            )
+            raise NoFormError(f"{name} stands in several places, of which PEFT would adapt one")
         if not adapters or places.obstacle(name, layer, "PEFT") is not None:
             continue
         low_rank = layer.low_rank()
@@ -250,9 +274,9 @@ def _check_names(model: nn.Module, saved: Sequence[str], adapted: Mapping[str, A
     for name in saved:
         taken = [one for one in (*others, *inner) if one.endswith(name)]
         if taken:
-            raise LoraError(
+            raise NoFormError(
                 f"PEFT would take {listed(taken, 5)} for {name}, whose merged weight has to be saved, "
-                f"because its name ends so: merge the adapter instead."
+                f"because its name ends so"
             )
 
 
