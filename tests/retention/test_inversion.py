@@ -89,6 +89,13 @@ def test_images_beyond_the_number_stay_unchanged(
     assert [torch.equal(*pair) for pair in zip(inverted, images, strict=False)] == [False] * 3 + [True] * 2
 
 
+def test_it_tells_how_many_images_are_done(classifier: Classifier, images: tuple[Tensor, ...]) -> None:
+    told: list[tuple[int, int | None]] = []
+    invert(classifier, images[:5], most=3, advance=lambda done, total: told.append((done, total)))
+    assert told == sorted(told) and len(told) == inversion.STEPS
+    assert {total for _, total in told} == {3} and told[-1][0] == 2
+
+
 @pytest.mark.parametrize(
     ("inverted", "multiplications", "count"),
     [

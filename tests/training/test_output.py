@@ -38,3 +38,10 @@ def test_early_stopping_is_said(train: Train) -> None:
 
 def test_a_whole_run_does_not_say_that_it_stopped_early(trained: Trained) -> None:
     assert "stopped early" not in trained.left.out
+
+
+def test_how_often_it_validates_is_said_where_that_is_not_as_asked(train: Train, trained: Trained) -> None:
+    assert "4 steps, batch size 4, validated 2 times" in trained.left.out
+    assert "trainer.validations" not in trained.left.out
+    left, _ = train("trainer.validations=3")
+    assert "validations: 4, one after each step of 4 (trainer.validations=3)" in left.out

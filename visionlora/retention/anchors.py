@@ -23,6 +23,7 @@ from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
 from visionlora.paths import cache_directory
 from visionlora.phases import phase
+from visionlora.report.progress import progress
 from visionlora.retention.anchor_folders import images_of_folders
 from visionlora.retention.anchor_views import Anchor, AnchorViews
 from visionlora.retention.config import RetentionConfig
@@ -111,9 +112,9 @@ def generated_anchors(
     if not most:
         return images
     started = time.perf_counter()
-    with notices.console.status("model inversion: generated images are optimised towards known classes"):
+    with progress(notices.console, "model inversion: optimising generated images") as advance:
         network.to(device)
-        inverted, cached = cached_inversion(classifier, images, most, cache_directory())
+        inverted, cached = cached_inversion(classifier, images, most, cache_directory(), advance)
     how = "by an earlier run" if cached else f"in {time.perf_counter() - started:.0f} s"
     notices.say(f"{most} of them were optimised towards classes of the network, {how} (retention.inverted)")
     return inverted

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from visionlora.data.files.seeds import mixed
 from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.device import has_bfloat16
 from visionlora.files import replacing
+from visionlora.report.progress import Advance
 
 VERSION = 4
 STEPS = 24
@@ -64,6 +66,7 @@ def invert(
     classifier: Classifier,
     images: Sequence[Tensor],
     most: int | None = None,
+    advance: Advance | None = None,
 ) -> list[Tensor]:
     """Images optimised towards classes of the network, in place of ``images``.
 
@@ -71,6 +74,7 @@ def invert(
         classifier: the network.
         images: uint8 (3, S, S), all of one size of at least the network's crop.
         most: so many of them, from the first; the others are returned unchanged. None: all.
+        advance: told how many images' work is done.
 
     Returns:
         As many images, the optimised ones first.
@@ -86,7 +90,8 @@ def invert(
         batch = torch.stack(list(images[start : min(start + BATCH, count)]))
         with adapters_off(classifier.network):
             targets = classes[start : start + len(batch)]
-            inverted += _invert_batch(classifier, batch, targets, seen, generator)
+            tell = None if advance is None else partial(_tell, advance, start, len(batch), count)
+            inverted += _invert_batch(classifier, batch, targets, seen, generator, tell)
     return [*inverted, *images[count:]]
 
 
@@ -111,6 +116,7 @@ def cached_inversion(
     images: Sequence[Tensor],
     most: int,
     directory: Path | None,
+    advance: Advance | None = None,
 ) -> tuple[list[Tensor], bool]:
     """:func:`invert`, or what it made of these images for this network before.
 
@@ -119,6 +125,7 @@ def cached_inversion(
         images: as for :func:`invert`.
         most: as for :func:`invert`.
         directory: of the cache, which holds finished sets alone; None: nothing is read or written.
+        advance: as for :func:`invert`.
 
     Returns:
         The images, and whether they come from the cache.
@@ -133,16 +140,22 @@ def cached_inversion(
             return list(load_file(path)["images"]), True
         except (SafetensorError, KeyError) as error:
             log.warning("%s is damaged (%s): its images are generated again", path, error)
-    inverted = invert(classifier, images, most=most)
+    inverted = invert(classifier, images, most=most, advance=advance)
     if path is not None:
         with replacing(path) as temporary:
             save_file({"images": torch.stack(inverted)}, temporary)
     return inverted, False
 
 
+def _tell(advance: Advance, before: int, size: int, count: int, step: int) -> None:
+    """How many images' work is done after a step of a batch of ``size`` images."""
+    advance(before + size * step // STEPS, count)
+
+
 def _invert_batch(
-    classifier: Classifier, images: Tensor, classes: Tensor, seen: int, generator: torch.Generator
-) -> list[Tensor]:
+    classifier: Classifier, images: Tensor, classes: Tensor, seen: int, generator: torch.Generator,
+    tell: Callable[[int], None] | None,
+) -> list[Tensor]:  # fmt: skip
     device = next(classifier.network.parameters()).device
     preprocessing = classifier.preprocessing
     whole = images.shape[-1]
@@ -164,7 +177,9 @@ def _invert_batch(
 
     optimizer = torch.optim.Adam(pyramid, lr=LR)
     shown = _resized(images, size)
-    for _ in range(STEPS):
+    for step in range(STEPS):
+        if tell is not None:
+            tell(step)
         values = changed(shown)
         top, left = torch.randint(size - seen + 1, (2,), generator=generator).tolist()
         view = values[:, :, top : top + seen, left : left + seen]

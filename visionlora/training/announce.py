@@ -85,8 +85,8 @@ def _announce_validations(
     if folder.val and count != asked:
         steps = trainer.steps(len(folder.train), config.data.batch_size, adapted.head.kind == "new")
         interval = trainer.interval(steps)
-        every = "each step" if interval == 1 else f"every {interval} steps"
-        notices.say(f"validations: {count}, after {every} of {steps} (trainer.validations={asked})")
+        each = "one after each step" if interval == 1 else f"one every {interval} steps"
+        notices.say(f"validations: {count}, {each} of {steps} (trainer.validations={asked})")
 
 
 def announce_unused(asked: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, notices: Notices) -> None:
