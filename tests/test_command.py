@@ -44,6 +44,7 @@ def test_an_unknown_command_suggests_the_closest(command: Command) -> None:
     ("words", "expected"),
     [
         (["lora.rnak=4"], "lora.rank=4"),
+        (["“data.root=my cells”"], "did you mean 'data.root=my cells'?"),
         (["--rank", "4"], "lora.rank=4"),
         (["lora_r=4"], "lora.rank=4"),
         (["--epochs", "10"], "trainer.max_steps=10? (optimizer steps"),

@@ -37,6 +37,8 @@ _FILES = ("output", "sheet", "figure", "report")
 _RUN_FOLDER = ("output", "output_dir", "out", "outdir", "out_dir", "save_dir", "logdir", "log_dir", "project")
 """What other tools call the folder that a run is written to."""
 
+_QUOTES = "\"'`´“”„‟‘’‚«»"  # noqa: RUF001
+"""What the shell does not take for quotes, or took already."""
 _OVERRIDE = re.compile(r"(?P<sign>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL)
 
 
@@ -164,6 +166,8 @@ class Arguments:
 
     def _meant(self, key: str, value: str) -> str:
         """What the user may have meant by a key that does not exist."""
+        if key[0] in _QUOTES:  # of a word processor or a web page, or quotes within quotes
+            key, value = key.lstrip(_QUOTES), value.rstrip(_QUOTES)
         word = key.lower().replace("-", "_").rpartition(".")[2]
         if word in _RUN_FOLDER and "data.name" in self.keys:
             return f"did you mean {as_typed('hydra.run.dir', value)}?"

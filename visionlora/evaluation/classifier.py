@@ -137,5 +137,6 @@ def _pixels(image: ImageInput, preprocessing: Preprocessing) -> Tensor:
         image = open_image(Path(image), shorter_side=side)
     else:
         kind = type(image).__name__
-        raise ValueError(f"the image is a {kind}; give a path, a Pillow image or a uint8 tensor (3, H, W)")
+        more = ", as Image.fromarray(array) of RGB," if kind == "ndarray" else ""
+        raise ValueError(f"an image is a path, a Pillow image{more} or a uint8 tensor (3, H, W), not {kind}")
     return pil_to_tensor(reduce(image, side, preprocessing.interpolation))

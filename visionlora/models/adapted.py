@@ -162,14 +162,9 @@ def _placed(lora: LoraConfig, backbone: Backbone) -> LoraConfig:
     size = backbone.preprocessing.crop
     if tuple(lora.targets) == (AUTO,):
         lora = with_upper_layers(backbone.model, lora, size)
-    return with_prompt_size(lora, size)
-
-
-def with_prompt_size(lora: LoraConfig, size: int) -> LoraConfig:
-    """The settings with the size in pixels of a visual prompt, where they have one and give none."""
-    if VisualPrompt.family not in lora.families:
-        return lora
-    return replace(lora, options={"size": size, **lora.options})
+    if VisualPrompt.family in lora.families:
+        lora = replace(lora, options={"size": size, **lora.options})
+    return lora
 
 
 @contextmanager
