@@ -21,7 +21,7 @@ test: $(INSTALLED)
 oldest:
 	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet torch==2.6.0 torchvision==0.21.0 numpy pillow rich safetensors \
-	  pytest pytest-xdist hypothesis peft==0.21.2 timm loralib
+	  pytest pytest-xdist hypothesis peft==0.21.2 attrs timm loralib
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -q --numprocesses auto --maxprocesses 8 \
 	  tests/adapters tests/kernels tests/frozen --ignore tests/adapters/test_against_lycoris.py $(ARGS)
 

@@ -6,18 +6,28 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from tests.adapters.networks import perturb
 from tests.hub_server import Hub, hub
 from tests.models import servers
 from visionlora.adapters import LoraConfig, attach, save_adapter
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.hub import fetched, push, with_licence
+from visionlora.models.adapted import adapt
+from visionlora.models.adapter_files import write_directory
+from visionlora.models.arithmetic_config import CombineConfig
+from visionlora.models.combine_adapters import combine_adapters
+from visionlora.models.config import ModelConfig
+from visionlora.models.quantise import write_corrections
 from visionlora.models.registry import build
 from visionlora.models.restore import adapter_directory, restore
 
@@ -78,6 +88,47 @@ def test_a_pushed_adapter_comes_back_and_gives_the_same_logits(
     expected = load_file(tmp_path / "expected.safetensors")
     with torch.inference_mode():
         torch.testing.assert_close(network(expected["images"]), expected["logits"])
+
+
+def of_pocket(folder: Path, quantise: str | None = None, **settings: Any) -> None:
+    """An adapter of the small network that ships with the project."""
+    model = ModelConfig(name="pocket", head="extend", quantise=quantise)
+    made = adapt(model, LoraConfig(rank=2, targets="conv", **settings), ["martian"], seed=0)
+    perturb(made.network, 0.02)
+    about = {} if made.quantised is None else {"quantise": made.quantised.as_metadata}
+    write_directory(folder, made.network, made.backbone, made.head, made.classes, about)
+    write_corrections(folder, made.quantised)
+
+
+def combined(folder: Path) -> None:
+    """One adapter of two families, with changes of biases beside it."""
+    parts = [folder.with_name(name) for name in ("one", "other")]
+    for part, family in zip(parts, ("lora", "dora"), strict=True):
+        of_pocket(part, family=family, bias="lora_only")
+    combine_adapters(
+        CombineConfig(adapters=[str(one) for one in parts], output=str(folder)), Console(quiet=True)
+    )
+
+
+PUSHED: dict[str, Callable[[Path], None]] = {
+    "several families": partial(of_pocket, family=["lora", "ia3", "conv_adapter"], bias="all"),
+    "combined": combined,
+    "corrections of a quantised base": partial(of_pocket, quantise="nf4", init="loftq"),
+}
+
+
+@pytest.mark.parametrize("kind", PUSHED)
+def test_an_adapter_of_several_files_comes_back_with_all_of_them(
+    kind: str, running: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_hub(monkeypatch, running.address, tmp_path / "cache")
+    PUSHED[kind](tmp_path / "adapter")
+    push(tmp_path / "adapter", "me/fish", None, private=False)
+    assert len(running.repositories["me/fish"]) > 2
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        expected = restore(tmp_path / "adapter").network(images)
+        torch.testing.assert_close(restore("hf://me/fish").network(images), expected, rtol=0, atol=0)
 
 
 PEFT_ALONE = """

@@ -433,7 +433,7 @@ def test_attaching_twice_and_taking_off_nothing_are_errors():
     with pytest.raises(LoraError, match="already"):
         attach(network)
     detach(network)
-    for job in (detach, merge):
+    for job in (detach, merge, adapter_parameters):
         with pytest.raises(LoraError, match="no adapters"):
             job(network)
     for context in (merged, adapters_off):

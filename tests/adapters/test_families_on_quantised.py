@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from tests.adapters.networks import WEIGHT_FAMILIES, perturb
 from visionlora.adapters import (
     LoraConfig,
+    adapter_parameters,
     adapters_off,
     attach,
     detach,
@@ -22,9 +24,13 @@ from visionlora.adapters import (
     save_adapter,
     scale,
 )
+from visionlora.errors import VisionLoraError
+from visionlora.frozen import nf4
 from visionlora.frozen.freeze import freeze
 from visionlora.frozen.packed import SCHEMES
 from visionlora.frozen.quantised import dequantise, packed_weights, quantise
+
+OLD = torch.__version__.startswith("2.6.")
 
 
 def convolutions() -> tuple[nn.Module, Tensor]:
@@ -93,3 +99,50 @@ def test_a_family_on_a_quantised_base_is_the_one_on_its_dense_weights(family, bu
     assert len(now) == (5 if build is convolutions else 2)
     for name, weight in packed_weights(base).items():
         assert all(torch.equal(now[name].parts[key], part) for key, part in weight.parts.items())
+
+
+def small(scheme: str, family: str) -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Flatten(), nn.Linear(32, 5)).eval()
+    quantise(network, scheme)
+    attach(network, LoraConfig(rank=2, family=family))
+    perturb(network)
+    return network, torch.randn(2, 4, 4, 4)
+
+
+@pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot trace tensors of this class")
+@pytest.mark.parametrize(
+    ("scheme", "family"),
+    [("nf4", "lora"), *(pytest.param("nf4", one, marks=pytest.mark.slow) for one in ("dora", "ia3"))],
+)
+def test_a_compiled_network_computes_the_same_with_its_gradients(scheme: str, family: str) -> None:
+    network, x = small(scheme, family)
+    nf4._TABLES.clear()  # what the compiler makes is of no use to others
+    compiled = torch.compile(network, backend="aot_eager")
+    parameters = list(adapter_parameters(network))
+    found = torch.autograd.grad(compiled(x).square().sum(), parameters)
+    expected = torch.autograd.grad(network(x).square().sum(), parameters)
+    assert close(compiled(x), network(x))
+    assert all(close(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(
+            lambda network, x: torch.export.export(network, (x,)).module(),
+            id="torch.export",
+            marks=pytest.mark.skipif(OLD, reason="PyTorch 2.6 does not say that it exports"),
+        ),
+        pytest.param(torch.jit.trace, id="torch.jit.trace"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_program_is_made_of_the_dequantised_network(program: Any, scheme: str) -> None:
+    network, x = small(scheme, "lora")
+    with pytest.raises(VisionLoraError, match=r"quantised\.dequantise on a copy of the network"):
+        program(network, x)
+    dense = copy.deepcopy(network)
+    dequantise(dense)
+    assert close(program(dense, x)(x), network(x))

@@ -130,6 +130,27 @@ def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_
     assert "20 of 20 batch norms folded" in " ".join(left.out.split())
 
 
+RANKS = {
+    "lora": 2, "dora": 2, "oft": 2, "ia3": 0, "full": 0, "bias": 0, "[lora,ia3]": 2, "[dora,conv_adapter]": 2,
+    "visual_prompt": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", RANKS)
+def test_every_family_is_shown_with_the_rank_that_it_has(
+    family: str, command: Command, tmp_path: Path
+) -> None:
+    layer = "features.0" if family == "visual_prompt" else "classifier.1"
+    left = command(
+        "explain", "data.batch_size=1", f"lora.family={family}", f"lora.targets=[{layer}]", "lora.rank=2",
+        "trainer.kernel=rule", "output=explained.json",
+    )  # fmt: skip
+    assert left.code == 0, left.err
+    (shown,) = json.loads((tmp_path / "explained.json").read_text())["layers"]
+    assert (shown["name"], shown["rank"], shown["calls"]) == (layer, RANKS[family], 1)
+    assert shown["parameters"] > 0 and "1 adapted layer" in left.out and "frozen" not in left.out
+
+
 def test_without_a_network_the_command_times_the_small_one_and_says_how_to_name_another(
     command: Command,
 ) -> None:

@@ -29,8 +29,9 @@ class ComputedWeight(Tensor):
 
     @classmethod
     def of(cls, tensor: Tensor) -> Tensor:
-        """The tensor as one of these; a compiler gets it as it is."""
-        return tensor if torch.compiler.is_compiling() else tensor.as_subclass(cls)
+        """The tensor as one of these; a compiler, which may have a class of its own, gets it as it is."""
+        is_traced = torch.compiler.is_compiling() or type(tensor) not in (Tensor, nn.Parameter)
+        return tensor if is_traced else tensor.as_subclass(cls)
 
     @classmethod
     def __torch_function__(

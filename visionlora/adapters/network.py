@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from visionlora.adapters.base import Adapter
 from visionlora.adapters.errors import LoraError
@@ -23,15 +24,15 @@ _Network = TypeVar("_Network", bound=nn.Module)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The network inside `torch.compile`, `DataParallel` and `DistributedDataParallel`, whose layers have the
-    names that every other copy of it has.
+    """The network inside `torch.compile`, `DataParallel`, `DistributedDataParallel` or `AveragedModel`: its
+    layers have the names that every other copy of it has.
 
     Raises:
         LoraError: it is TorchScript.
     """
     while True:
         require_python(model)
-        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel | AveragedModel):
             model = model.module
         elif isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
             model = inner
@@ -177,11 +178,14 @@ def uses_dropout(model: nn.Module) -> bool:
 
 
 def adapter_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
-    """The parameters of the active adapters; none where nothing is attached."""
-    for layer in adapted_layers(model).values():
-        for name, _, adapter in adapters_in(layer):
-            if name in layer.active:
-                yield from adapter.parameters()
+    """The parameters of the active adapters.
+
+    Raises:
+        LoraError: the model has no adapters. An optimizer of nothing, or a norm of no gradients, would say so
+            late or not at all.
+    """
+    adapters = active_adapters(model)
+    return (parameter for adapter in adapters for parameter in adapter.parameters())
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:

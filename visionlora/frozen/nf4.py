@@ -73,7 +73,7 @@ def in_pieces(quantise: Callable[[Tensor], tuple[Tensor, Tensor]], numbers: Tens
 
 def dequantise(codes: Tensor, scales: Tensor, count: int, dtype: torch.dtype) -> Tensor:
     """value * scale of each, computed in float32. A byte is looked up as two values, 64 bits at once."""
-    table = _pairs(codes.device)
+    table = _table(_pairs, codes)
     numbers = torch.empty(2 * len(codes), dtype=dtype, device=codes.device)
     step = PIECE if codes.device.type == "cpu" else max(1, len(numbers))
     for first in range(0, len(numbers), step):
@@ -106,7 +106,7 @@ class Scales(NamedTuple):
 
     def dense(self, first: int = 0, last: int | None = None) -> Tensor:
         """The scales of some blocks, float32; the first is that of a whole block of scales."""
-        values = _dynamic(self.codes.device)[self.codes[first:last].int()]
+        values = _table(_dynamic, self.codes)[self.codes[first:last].int()]
         each = self.scales[first // SCALE_BLOCK :].repeat_interleave(SCALE_BLOCK)
         return values.mul_(each[: len(values)]).add_(self.offset)
 
@@ -131,6 +131,20 @@ def _nearest(numbers: Tensor, bounds: Tensor, block: int) -> tuple[Tensor, Tenso
     return torch.bucketize(relative, bounds, out_int32=True).to(torch.uint8), scales
 
 
+def _table(make: Callable[[torch.device], Tensor], codes: Tensor) -> Tensor:
+    """What is looked up, made once for each device. A compiler, whose tensors are of a class of its own, gets
+    one that it sees being made, and none of its own is kept for others."""
+    table = _TABLES.get((make, codes.device)) if type(codes) is Tensor else None
+    if table is None:
+        table = make(codes.device)
+        if type(table) is Tensor:
+            _TABLES[make, codes.device] = table
+    return table
+
+
+_TABLES: dict[tuple[Callable[[torch.device], Tensor], torch.device], Tensor] = {}
+
+
 @cache
 def _bounds(values: tuple[float, ...], device: torch.device) -> Tensor:
     """Half way from each value to the next."""
@@ -138,7 +152,6 @@ def _bounds(values: tuple[float, ...], device: torch.device) -> Tensor:
     return (sorted_values[:-1] + sorted_values[1:]) / 2
 
 
-@cache
 def _pairs(device: torch.device) -> Tensor:
     """The two values of each byte, as the 64 bits of one number, (256,)."""
     values = torch.tensor(VALUES, device=device)
@@ -158,6 +171,5 @@ def dynamic_values() -> tuple[float, ...]:
     return tuple(sorted(values))
 
 
-@cache
 def _dynamic(device: torch.device) -> Tensor:
     return torch.tensor(dynamic_values(), device=device)

@@ -17,11 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
+from visionlora.errors import VisionLoraError
 from visionlora.frozen import nf4
 
 SCHEMES = ("nf4", "int8")
 PIECE = 2**20  # numbers of a matrix that are dense at a time in a product
 _aten = torch.ops.aten
+_is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)
+"""PyTorch 2.6 does not say it."""
 
 
 class PackedWeight(Tensor):
@@ -119,6 +122,11 @@ class PackedWeight(Tensor):
     def _rows(self, first: int, last: int, dtype: torch.dtype) -> Tensor:
         """Some rows of the weight as a matrix, (last - first, in * kernel...). The first number of them is
         the first of a block of scales."""
+        if torch.jit.is_tracing() or _is_exporting():
+            raise VisionLoraError(
+                "A program (torch.jit.trace, torch.export) can't hold quantised weights: call "
+                "visionlora.frozen.quantised.dequantise on a copy of the network first."
+            )
         inputs = self._shape[1:].numel()
         changed = {"rows", "added_A"} & self.parts.keys()
         made_in = torch.promote_types(dtype, torch.float32) if changed else dtype

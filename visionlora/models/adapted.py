@@ -162,9 +162,14 @@ def _placed(lora: LoraConfig, backbone: Backbone) -> LoraConfig:
     size = backbone.preprocessing.crop
     if tuple(lora.targets) == (AUTO,):
         lora = with_upper_layers(backbone.model, lora, size)
-    if VisualPrompt.family in lora.families:
-        lora = replace(lora, options={"size": size, **lora.options})
-    return lora
+    return with_prompt_size(lora, size)
+
+
+def with_prompt_size(lora: LoraConfig, size: int) -> LoraConfig:
+    """The settings with the size in pixels of a visual prompt, where they have one and give none."""
+    if VisualPrompt.family not in lora.families:
+        return lora
+    return replace(lora, options={"size": size, **lora.options})
 
 
 @contextmanager

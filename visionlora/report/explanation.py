@@ -30,7 +30,7 @@ def explanation_table(explanation: Mapping[str, Any]) -> Table:
             Text(printable(layer["name"])),
             layer["kind"],
             _input(layer),
-            str(layer["rank"] or "frozen"),
+            str(layer["rank"] or "none") if layer["parameters"] else "frozen",
             f"{layer['parameters']:,}",
             Text(f"{printable(layer['folded'])} (folded)" if layer["folded"] else ""),
             _candidates(layer["product"]),
@@ -46,7 +46,7 @@ def _title(explanation: Mapping[str, Any]) -> str:
 
 def _totals(explanation: Mapping[str, Any]) -> str:
     norms, parameters = explanation["batch_norms"], explanation["parameters"]
-    adapted = sum(layer["rank"] > 0 for layer in explanation["layers"])
+    adapted = sum(layer["parameters"] > 0 for layer in explanation["layers"])
     return (
         f"{counted(adapted, 'adapted layer')}, {parameters['trainable']:,} of {parameters['total']:,} "
         f"parameters trained; {norms['folded']} of {norms['all']} batch norms folded; forward and backward "

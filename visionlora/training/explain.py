@@ -23,6 +23,7 @@ from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.candidates import PLAIN
 from visionlora.kernels.decisions import Decision, Decisions
 from visionlora.models import Backbone, load_backbone
+from visionlora.models.adapted import with_prompt_size
 from visionlora.models.config import ModelConfig
 from visionlora.models.known import POCKET
 from visionlora.plain_table import show
@@ -144,10 +145,11 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
 
 
 def _rank(layer: Any) -> int:
-    """The rank of the layer's active adapters together; 0 for a frozen one."""
+    """The rank of the layer's active adapters together; 0 for a frozen one, and for families without."""
     if not isinstance(layer, AdaptedLayer):
         return 0
-    return sum(adapter.settings.rank for adapter in layer.active_adapters())
+    adapters = layer.active_adapters()
+    return sum(adapter.settings.rank for adapter in adapters if "rank" not in adapter.unused)
 
 
 def _trained(layer: nn.Module) -> Iterator[nn.Parameter]:
@@ -185,6 +187,7 @@ def _attached(
     size = backbone.preprocessing.crop
     if model.weights == "none":
         _fit_batch_norm(backbone.model, size)
+    lora = with_prompt_size(lora, size)
     network = attach(backbone.model, lora, generator=torch.Generator().manual_seed(0)).to(device)
     images = torch.randn(batch_size, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     if trainer.channels_last:

@@ -300,6 +300,8 @@ FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
     ("linear", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
     ("conv2d", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
     ("linear", lambda: peft.AdaLoraConfig(init_r=3, total_step=10, target_modules=["0"])),
+    ("grouped", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=["0"])),
+    ("grouped", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
 ]
 
 
@@ -320,6 +322,56 @@ def test_a_file_of_peft_computes_the_same_here(
         expected = theirs.merge_and_unload()
         torch.testing.assert_close(merge(model)[0].weight, expected[0].weight, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(model(x), expected(x), rtol=1e-4, atol=1e-5)
+
+
+def several_layers() -> nn.Sequential:
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 1, bias=False), nn.Flatten(2),
+        nn.Linear(4, 4), nn.Linear(4, 4, bias=False),
+    ).eval()  # fmt: skip
+
+
+@pytest.mark.parametrize("inner", [["2", "5"], ["0", "1"], ["5"], ".*[24]", "[01]"])
+def test_ia3_of_peft_with_some_feedforward_modules_computes_the_same_here(
+    inner: list[str] | str, tmp_path: Path
+) -> None:
+    config = peft.IA3Config(target_modules=["0", "1", "2", "4", "5"], feedforward_modules=inner)
+    theirs = peft.get_peft_model(several_layers(), config).eval()
+    x = torch.randn(3, 4, 6, 6)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            if parameter.requires_grad:
+                parameter.uniform_(0.5, 1.5)
+        theirs.save_pretrained(str(tmp_path))
+        model = load_adapter(several_layers(), tmp_path)
+        torch.testing.assert_close(model(x), theirs(x), rtol=1e-4, atol=1e-5)
+        again = load_adapter(several_layers(), save_adapter(model, tmp_path / "again"))
+        torch.testing.assert_close(again(x), model(x))
+
+
+@pytest.mark.filterwarnings("ignore:LoRA adapter added")
+@pytest.mark.parametrize("own_group", [False, True])
+@pytest.mark.parametrize("rslora", [False, True])
+def test_dora_of_peft_on_a_grouped_convolution_computes_the_same_here(
+    own_group: bool, rslora: bool, tmp_path: Path
+) -> None:
+    config = peft.LoraConfig(r=4, lora_alpha=3, use_dora=True, use_rslora=rslora, target_modules=["0", "1"])
+    theirs = peft.get_peft_model(several_layers(), config).eval()
+    x = torch.randn(3, 4, 6, 6)
+    with torch.no_grad():
+        for name, parameter in theirs.named_parameters():
+            if parameter.requires_grad:
+                parameter.uniform_(0.2, 1.2)
+            if own_group and ".1.lora_A" in name:
+                parameter[:2, 2:], parameter[2:, :2] = 0, 0
+        theirs.save_pretrained(str(tmp_path))
+        model = load_adapter(several_layers(), tmp_path)
+        torch.testing.assert_close(model(x), theirs(x), rtol=1e-4, atol=1e-5)
+        again = load_adapter(several_layers(), save_adapter(model, tmp_path / "again"))
+        torch.testing.assert_close(again(x), model(x))
+        if own_group:
+            torch.testing.assert_close(merge(model)(x), again(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

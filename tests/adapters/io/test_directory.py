@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
+from torch.optim.swa_utils import AveragedModel
 
 from tests.adapters.networks import perturb, small_network
 from visionlora.adapters import (
@@ -24,8 +25,10 @@ from visionlora.adapters import (
     load_adapter,
     save_adapter,
     save_lycoris,
+    scaled,
 )
 from visionlora.adapters.extraction import extract_difference
+from visionlora.adapters.network import unwrapped
 
 
 def base() -> nn.Sequential:
@@ -38,6 +41,7 @@ X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "compiled": lambda network: torch.compile(network, backend="eager"),
     "in parallel": nn.DataParallel,
+    "averaged": AveragedModel,
     "both": lambda network: torch.compile(nn.DataParallel(network), backend="eager"),
 }
 
@@ -50,11 +54,19 @@ def test_a_wrapped_network_is_saved_and_loaded_as_the_one_inside(wrapper: str, t
     save_adapter(wrap(network), tmp_path)
     plain = load_adapter(base(), tmp_path).eval()
     assert torch.equal(plain(X), expected)
-    inside = base().eval()
-    wrapped = wrap(inside)
+    wrapped = wrap(base()).eval()
     assert load_adapter(wrapped, tmp_path) is wrapped
-    assert torch.equal(inside(X), expected)
+    assert torch.equal(unwrapped(wrapped)(X), expected)
     assert fingerprint(wrapped) == fingerprint(base())
+
+
+@pytest.mark.parametrize("family", ["lora", "loha", "dora", "ia3", "conv_adapter"])
+def test_a_strength_that_no_file_can_hold_is_not_saved(family: str, tmp_path: Path) -> None:
+    network = attach(base(), LoraConfig(family=family, rank=2, targets="conv"))
+    with scaled(network, 0), pytest.raises(LoraError, match="has the strength 0, and a file holds"):
+        save_adapter(network, tmp_path)
+    assert not any(tmp_path.iterdir())
+    save_adapter(network, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -65,13 +65,10 @@ class Ia3(Adapter):
 
     @classmethod
     def from_peft_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The side: that of all layers or of none."""
+        """The side: inputs where PEFT scales those of all layers; of some, `peft_parts` reads which."""
         inner, every = config.get("feedforward_modules"), config.get("target_modules")
-        if inner and inner != ".*" and set(inner) != set(every or ()):
-            raise ValueError(
-                "feedforward_modules are some of the target_modules: here all are, or none; merge it in PEFT."
-            )
-        return {"options": {"side": "input" if inner else "output"}}
+        whole = inner == ".*" or (bool(inner) and inner == every)
+        return {"options": {"side": "input" if whole else "output"}}
 
     def peft_obstacle(self, layer: nn.Module) -> str | None:
         """PEFT scales the bias with the outputs, and all input channels of a grouped convolution."""

@@ -53,8 +53,8 @@ def save_adapter(
     beside the adapters and are not saved.
 
     Args:
-        model: an adapted network; one that `torch.compile`, `DataParallel` or `DistributedDataParallel`
-            wraps is saved as the network inside.
+        model: an adapted network; one that `torch.compile`, `DataParallel`, `DistributedDataParallel` or
+            `AveragedModel` wraps is saved as the network inside.
         directory: made where it is missing.
         name: of the adapter; None: all that are active.
         base_model: the name of the plain network, for readers.
@@ -66,8 +66,8 @@ def save_adapter(
         The directory.
 
     Raises:
-        LoraError: no adapters, names that cannot be those of folders, a module that does not exist or is
-            adapted too, `extra` that is not JSON, or values that are NaN or infinite.
+        LoraError: no adapters, a strength of 0 or less, names that cannot be those of folders, a module that
+            does not exist or is adapted too, `extra` that is not JSON, or values that are NaN or infinite.
     """
     model = unwrapped(model)
     require_adapters(model)

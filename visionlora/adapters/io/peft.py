@@ -103,6 +103,25 @@ def save_one(model: nn.Module, directory: Path, name: str | None, info: AdapterI
     return write(directory, tensors, config)
 
 
+def _called(part: ForeignPart, name: str, first: str | None, kinds: dict[Any, str]) -> str:
+    """The name of the adapter that a part belongs to: one for each family and each set of its options.
+
+    Args:
+        part: of what was read.
+        name: of the first adapter.
+        first: its family, where it consists of parts alone.
+        kinds: the names so far, by family and options.
+    """
+    family = part.settings.family
+    kind = (family, *sorted(part.settings.options.items()))
+    if kind not in kinds:
+        called = name if family == first and name not in kinds.values() else part_name(name, family)
+        while called in kinds.values():
+            called += "_"
+        kinds[kind] = called
+    return kinds[kind]
+
+
 class Saved(NamedTuple):
     """An adapter that was read and fits the network.
 
@@ -159,11 +178,11 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
     }
     sites = named_sites(model)
     beside: dict[str, dict[str, ForeignPart]] = {}
+    kinds: dict[Any, str] = {}
     for site, parts in read.parts.items():
         for part in parts:
             check_shapes(site, *sites[site], part, directory)
-            called = name if not tensors and part.settings.family == family else part.settings.family
-            beside.setdefault(called if called == name else part_name(name, called), {})[site] = part
+            beside.setdefault(_called(part, name, family if not tensors else None, kinds), {})[site] = part
     return Saved(name, chosen, tensors, others, config, beside)
 
 

@@ -139,8 +139,17 @@ def config_to_peft(
         adapters: by the full name of their weight; all of one family.
         layers: the module of each.
         info: the rest; the family's keys are added to our own.
+
+    Raises:
+        LoraError: an adapter has a strength that no file can hold.
     """
     own = dict(info.own)
+    for site, adapter in adapters.items():
+        if not adapter.strength > 0:
+            raise LoraError(
+                f"{site}: its adapter has the strength {adapter.strength:g}, and a file holds one above 0: "
+                "save outside of scaled(), or activate only the other adapters."
+            )
     return {
         **_family_to_peft(adapters, layers, Places(model), own, info.obstacle),
         "task_type": None,

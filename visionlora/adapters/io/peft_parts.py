@@ -1,14 +1,17 @@
-"""What a file of PEFT holds beside the adapters of its family: biases, LoRA of grouped convolutions, and IA3
-of layers with a bias, which PEFT scales with the outputs.
+"""What a file of PEFT holds beside the adapters of its family: biases, LoRA and DoRA of grouped convolutions,
+and IA3 of layers with a bias, which PEFT scales with the outputs, or of inputs beside others of outputs.
 
 PEFT trains biases themselves (`bias="all"`, `"lora_only"`); here a change of a bias is an adapter of its own.
 On a grouped convolution PEFT's A (r, in, kernel...) sees all groups and B (out, r / groups, 1...) is grouped.
 Where each group's rows of A are zero outside its own channels, that is a change of the grouped weight
-(`lora`); otherwise it is computed beside the layer (`cross_group`).
+(`lora`); otherwise it is computed beside the layer (`cross_group`). PEFT's DoRA there divides by the norm of
+another product of A and B than the one that it computes with; what it gives is the layer and the update, both
+with a scale of each output, and so it is read as IA3 and such an update.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from visionlora.adapters.base import AdapterSettings
+from visionlora.adapters.base import AdapterSettings, scaling_of
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias
-from visionlora.adapters.io.foreign import ForeignAdapter
+from visionlora.adapters.io.foreign import ForeignAdapter, dense_view
 from visionlora.adapters.io.other_programs import Places
+from visionlora.adapters.patterns import check_patterns
+from visionlora.adapters.sites import sites_of
 
 _BASE = "base_layer"
 _COPIES = (".modules_to_save", ".original_module")
@@ -37,7 +42,7 @@ def split_off(
     config: Mapping[str, Any],
     path: Path,
 ) -> ForeignAdapter:
-    """Take biases, grouped convolutions and scaled biases out of what a PEFT file holds.
+    """Take biases, grouped convolutions, scaled biases and inputs out of what a PEFT file holds.
 
     Args:
         model: plain or adapted.
@@ -55,22 +60,32 @@ def split_off(
     if config.get("bias", "none") != "none":
         _split_biases(read, model, modules, others, config["modules_to_save"], path)
     places = Places(model)
-    scales_bias = settings.families[0] == "ia3" and not config["visionlora"]  # ours scales the weight alone
+    is_ia3 = settings.families[0] == "ia3" and not config["visionlora"]  # ours scales the weight alone
     for site in list(tensors):
         layer: Any = modules.get(site)
         if layer is None or places.obstacle(site, layer, "PEFT") is not None:  # named as a mismatch
             continue
         of_site = settings.settings_of(site)
-        if (
-            of_site.family == "lora"
-            and isinstance(layer, _ConvNd)
-            and layer.groups > 1
-            and not layer.transposed
-        ):
-            read.add(site, *_grouped(layer, tensors.pop(site), of_site, f"{path}: {site}"))
-        elif scales_bias and of_site.options.get("side") == "output" and Bias.can_attach_to(layer):
-            _split_scale(read, site, layer, of_site, tensors)
+        is_grouped = isinstance(layer, _ConvNd) and layer.groups > 1 and not layer.transposed
+        if of_site.family in ("lora", "dora") and is_grouped:
+            _split_grouped(read, site, layer, of_site, tensors.pop(site), f"{path}: {site}")
+        elif is_ia3:
+            _split_scale(read, site, layer, of_site, tensors, _feeds_forward(config, site))
     return read
+
+
+def _feeds_forward(config: Mapping[str, Any], site: str) -> bool:
+    """Whether PEFT's IA3 scales the inputs of a layer, by its rule: an expression for the whole name, or a
+    list of names' ends.
+
+    Raises:
+        LoraError: matching the expression could take long.
+    """
+    inner = config.get("feedforward_modules") or ()
+    if not isinstance(inner, str):
+        return any(site.endswith(str(end)) for end in inner)
+    check_patterns("feedforward_modules", [inner])
+    return re.fullmatch(inner, site) is not None
 
 
 def _split_scale(
@@ -79,11 +94,24 @@ def _split_scale(
     layer: Any,
     settings: AdapterSettings,
     tensors: dict[str, dict[str, Tensor]],
+    inputs: bool,
 ) -> None:
-    """l (W x + b) is IA3's l W x and a change of the bias by (l - 1) b."""
-    scale, bias = tensors[site].get("ia3_l"), layer._parameters["bias"]
-    if scale is not None and scale.numel() == len(bias):
+    """Scales of inputs beside those of outputs, or of the inputs of all groups, which are a change of the
+    whole weight here; l (W x + b) is IA3's l W x and a change of the bias by (l - 1) b."""
+    scale, groups = tensors[site].get("ia3_l"), getattr(layer, "groups", 1)
+    size = getattr(layer, "in_channels", 0) if inputs else len(layer.weight)
+    settings = replace(settings, options={"side": "input" if inputs else "output"})
+    if scale is not None and inputs and groups > 1 and scale.numel() == size:
+        del tensors[site]
+        base = dense_view(layer, sites_of(layer)[0])
+        of_group = scale.to(base).view(groups, 1, -1, *scale.shape[2:])
+        difference = (base.unflatten(0, (groups, -1)) * (of_group - 1)).flatten(0, 1)
+        read.add(site, AdapterSettings("full", 1, 1.0), {"difference": difference})
+    elif inputs:
         read.add(site, settings, tensors.pop(site))
+    elif scale is not None and scale.numel() == size and Bias.can_attach_to(layer):
+        read.add(site, settings, tensors.pop(site))
+        bias = layer._parameters["bias"]
         difference = (scale.flatten().to(bias) - 1) * bias.detach()
         read.add_bias(site, difference, tuple(layer.weight.shape))
 
@@ -118,6 +146,37 @@ def _split_biases(
             read.add_bias(module, difference, tuple(modules[module].weight.shape))
         else:
             read.whole[own] = bias
+
+
+def _split_grouped(
+    read: ForeignAdapter,
+    site: str,
+    layer: Any,
+    settings: AdapterSettings,
+    parts: Mapping[str, Tensor],
+    where: str,
+) -> None:
+    """LoRA of a grouped convolution; DoRA as a scale of the outputs and an update with that scale."""
+    kind, found = _grouped(layer, parts, settings, where)
+    if settings.family == "dora":
+        scale = _dora_scale(layer, parts, settings, where)
+        key = "lora_B" if kind.family == "cross_group" else "lora_B.weight"
+        found = {**found, key: found[key] * scale.view(-1, *(1,) * (found[key].ndim - 1)).to(found[key])}
+        shape = (1, -1, *(1,) * (layer.weight.ndim - 2))
+        read.add(site, AdapterSettings("ia3", options={"side": "output"}), {"ia3_l": scale.view(shape)})
+    read.add(site, kind, found)
+
+
+def _dora_scale(layer: Any, parts: Mapping[str, Tensor], settings: AdapterSettings, where: str) -> Tensor:
+    """What PEFT's DoRA multiplies each output with, (out,): the magnitude over the norm of the weight and of
+    A and B, multiplied as if they were of a convolution without groups."""
+    A, B, magnitude = (parts.get(key) for key in ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector"))
+    if A is None or B is None or magnitude is None or magnitude.numel() != layer.out_channels:
+        raise LoraError(f"{where} lacks PEFT's lora_magnitude_vector of its outputs: save it again.")
+    base = dense_view(layer, sites_of(layer)[0])
+    product = B.to(base).reshape(-1, len(A)) @ A.to(base).flatten(1)
+    norms = (base + scaling_of(settings) * product.reshape(base.shape)).flatten(1).norm(dim=1)
+    return magnitude.to(base).flatten() / norms
 
 
 def _grouped(
