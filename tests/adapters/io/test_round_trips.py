@@ -14,6 +14,7 @@ import loralib
 import peft
 import pytest
 import torch
+from safetensors.torch import load_file as load_safetensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -23,6 +24,7 @@ from visionlora.adapters import (
     LoraConfig,
     LoraError,
     active_adapters,
+    adapted_layers,
     adapters_off,
     attach,
     detach,
@@ -241,6 +243,25 @@ def test_lycoris_computes_what_we_wrote_for_it(name: str, family: str, tmp_path:
         module.eval()
     close(theirs(x), network(x), build(name)(x))
     close(load_lycoris(build(name), file)(x), network(x))
+
+
+@pytest.mark.parametrize("family", ["lora", "loha", "lokr", "glora"])
+def test_a_negative_alpha_turns_the_update_around_and_is_saved_again(family: str, tmp_path: Path) -> None:
+    plain = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(32, 16))
+    network = attach(copy.deepcopy(plain), LoraConfig(family=family, rank=2))
+    perturb(network)
+    file, x = tmp_path / "a.safetensors", torch.randn(3, 8, 4, 4)
+    save_lycoris(network, file)
+    tensors = load_safetensors(file)
+    save_file({key: -one if key.endswith(".alpha") else one for key, one in tensors.items()}, file)
+    turned = load_lycoris(copy.deepcopy(plain), file)
+    for name, layer in adapted_layers(network).items():
+        # LyCORIS leaves alpha out of a LoKr without a decomposition.
+        is_whole = {f"lycoris_{name}.lokr_w1", f"lycoris_{name}.lokr_w2"} <= tensors.keys()
+        expected = layer.update() if is_whole else -layer.update()
+        torch.testing.assert_close(adapted_layers(turned)[name].update(), expected)
+    again = load_adapter(copy.deepcopy(plain), save_adapter(turned, tmp_path / "again"))
+    torch.testing.assert_close(again(x), turned(x))
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,21 @@ def read_layer(tensors: Mapping[str, Tensor], base: Tensor) -> Layer:
     reader = next((reader for part, reader in readers.items() if part in tensors), None)
     if reader is None:
         raise ValueError("they are not a LyCORIS layer that is known here")
+    if float(tensors.get("alpha", 0.0)) < 0:
+        tensors = _with_positive_alpha(tensors)
     settings, found = reader(tensors, base)
     if "dora_scale" not in tensors:
         return settings, found
     return _with_norms(settings, found, tensors["dora_scale"], base)
+
+
+def _with_positive_alpha(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The same layer with the sign of alpha in a factor of the update: our files hold an alpha above 0."""
+    negated = {"lora_up.weight", "hada_w1_a", "lokr_w1", "lokr_w1_a", "a1.weight", "b1.weight"}
+    if {"lokr_w1", "lokr_w2"} <= tensors.keys():  # without a decomposition LyCORIS leaves alpha out
+        return tensors
+    changed = {key: -tensors[key] for key in negated & tensors.keys()}
+    return {**tensors, **changed, "alpha": -tensors["alpha"]} if changed else tensors
 
 
 def _settings(
