@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from visionlora.data.check.findings import Finding, SeenImage
-from visionlora.data.copies.duplicates import MOST_TURNED, Comparison, alike, exact_groups
+from visionlora.data.copies.duplicates import MOST_BORDERED, MOST_TURNED, Comparison, alike, exact_groups
 from visionlora.data.images.fingerprint import Fingerprint
 from visionlora.text import counted
 
@@ -53,8 +53,12 @@ def comparisons(
             for kind, some in _meanings([(images[place], found[place]) for place in group], equal):
                 groups.setdefault((kind, equal), []).append(tuple(some))
     findings = []
-    if len({one.digest for one in found}) > MOST_TURNED:
-        title = f"mirrored and turned copies were not looked for: there are more than {MOST_TURNED:,} images"
+    count = len({one.digest for one in found})
+    if count > MOST_BORDERED:
+        what, most = "copies with a border", MOST_BORDERED
+        if count > MOST_TURNED:
+            what, most = "copies that are mirrored, turned or have a border", MOST_TURNED
+        title = f"{what} were not looked for: there are more than {most:,} images"
         findings.append(Finding("note", "turned", title, "check folders of fewer images to find them"))
     for kind, (severity, milder, title, advice) in _KINDS.items():
         for equal in (True, False):
