@@ -42,7 +42,7 @@ def _ranges() -> Iterator[Case]:
         ("from,to,label", "{},{},{}"), ("start,end,class", "{},{},{}"), ("start_frame,end_frame,species", "{},{},{}"),
         ("First Image,Last Image,label", "img_000{}.png,img_000{}.png,{}"), ("von;bis;Klasse", "{};{};{}"),
         ("label,frameStart,frameEnd", "{2},{0},{1}"), ("id,from,to,label,comment", "7,{},{},{},x"),
-        ("frames,label", "{}-{},{}"), ("image range\tlabel", "{} - {}\t{}"), ("from,to,label", "{}.0,{}.0,{}"),
+        ("frames,label", "{}-{},{}"), ("Bilder;Klasse", "{}\u2013{};{}"), ("image range\tlabel", "{} - {}\t{}"), ("from,to,label", "{}.0,{}.0,{}"),
     ):  # fmt: skip
         text = "\n".join((head, form.format(0, 3, "cat"), form.format(4, 7, "dog"))).encode()
         yield Case(f"wide: ranges in {head}, like {form}", both(EIGHT, called(text, "t.csv")), root="t.csv", counts=TWO, notes=SAID)  # fmt: skip
@@ -118,6 +118,7 @@ def _more_tables() -> Iterator[Case]:
     choices = 'image,choice\ni/a.png,cat\ni/b.png,"{""choices"": [""cat"", ""dog""]}"\n'
     yield case("several choices of Label Studio in a cell", choices, error="column choice has several labels of an image, the first: cat, dog")  # fmt: skip
     yield case("one choice of Label Studio in each cell", choices.replace(', ""dog""', "").replace("i/a.png,cat", 'i/a.png,"{""choices"": [""dog""]}"'), counts=EACH)  # fmt: skip
+    yield Case("how many images each class has, beside images", both(many("{}.jpg", count=8), table("notes.csv", "class,count\ncat,4\ndog,3\n")), error="holds images but no class folders")  # fmt: skip
     pairs = [[f"00000/img{number}.png", number % 2] for number in range(4)]
     yield Case("StyleGAN's dataset.json", both(many("00000/img{}.png"), table("dataset.json", json.dumps({"labels": pairs}))), counts={"0": HALF, "1": HALF}, notes=("00000 is not taken for a class: the labels are those of dataset.json",))  # fmt: skip
     yield Case("StyleGAN's dataset.json without labels", both(many("00000/img{}.png"), table("dataset.json", '{"labels": null}')), counts={"00000": ONE})  # fmt: skip

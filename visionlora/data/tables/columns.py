@@ -41,6 +41,8 @@ _NO_LABELS = (
     "{} lists paths and no labels; add a column label, or data.class_name=NAME; where the folders of the "
     "files are the classes, give the folder that holds them: data.root=FOLDER"
 )
+_COUNTS = {"count", "counts", "total", "amount", "frequency", "anzahl", "cantidad"}
+"""What columns of numbers of images are called."""
 _CERTAIN = 8
 """Rows from which on a column of 0, 1, 2, ... counts them: no image of another has its class."""
 
@@ -164,7 +166,8 @@ def _known_files(path: Path, rows: Rows) -> tuple[int | None, bool]:
     files = FilesByName(path)
     first, *body = [row for _, row in rows.numbered]
     shares = [share(body or [first], place, files.has) for place in range(len(first))]
-    shares = [0.0 if _counts_things(body, place) else part for place, part in enumerate(shares)]
+    counts = [key_of(name) in _COUNTS or _counts_things(body, place) for place, name in enumerate(first)]
+    shares = [0.0 if counted else part for counted, part in zip(counts, shares, strict=True)]
     if not shares or max(shares) <= 0.5:
         return None, False
     place = shares.index(max(shares))

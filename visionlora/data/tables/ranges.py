@@ -23,18 +23,9 @@ _ENDS = (
 )  # fmt: skip
 """Words of the names of two columns: ``start_frame`` and ``end_frame``."""
 _OF_IMAGES = {
-    "frame",
-    "frames",
-    "image",
-    "images",
-    "img",
-    "imgs",
-    "file",
-    "files",
-    "photos",
-    "range",
-    "ranges",
-}
+    "frame", "frames", "image", "images", "img", "imgs", "file", "files", "photos", "range", "ranges",
+    "bilder", "fotos",
+}  # fmt: skip
 """Words of the name of one column of ranges; another may have ages, or the names of classes."""
 _RANGE = re.compile(r"(\d{1,18})\s*(?:-|\u2013|\u2014|:|\.\.\.?|to|bis)\s*(\d{1,18})")
 _PATHS = {*map(key_of, PATH_COLUMNS)} - {"id"}
