@@ -87,6 +87,8 @@ def _numbered_labels() -> Iterator[Case]:
     yield case("a label beside tags with numbers", f"path,tag_1,tag_2,label\n{body.replace(chr(10), ',x' + chr(10))}", *FOUR, counts={"x": ONE}, silent=True)  # fmt: skip
     yield case("corners of boxes are no labels", "path,x1,y1,x2,y2,class\ni/a.png,1,2,3,4,cat\ni/b.png,1,2,3,4,dog\n", counts=EACH, silent=True)  # fmt: skip
     yield case("a column of 0 and 1 for each class with a number", "path,class_0,class_1\ni/a.png,1,0\ni/b.png,0,1\n", counts={"0": (1, 0, 0), "1": (1, 0, 0)})  # fmt: skip
+    yield case("votes for classes with numbers", "path,class1,class2,class3\ni/a.png,5,0,1\ni/b.png,0,4,2\n", error="no label column among path, class1, class2, class3")  # fmt: skip
+    yield case("types of which some things have two", "Name,Type1,Type2,Image\nA,cat,dog,i/a.png\nB,dog,,i/b.png\n", error="columns Type1, Type2 have several labels")  # fmt: skip
     yield case("shares of classes with numbers", "path,class_0,class_1\ni/a.png,.1,.9\ni/b.png,.7,.3\n", error="class_0, class_1 are shares that add up to 1")  # fmt: skip
 
 
@@ -114,6 +116,7 @@ def _more_tables() -> Iterator[Case]:
     yield case("psql's count of rows", "  path   | label \n---------+-------\n i/a.png | cat\n i/b.png | dog\n(2 rows)\n", counts=EACH, notes=below)  # fmt: skip
     yield case("a source below the rows", "path,label\ni/a.png,cat\ni/b.png,dog\n\nSource: museum of X\n", counts=EACH, notes=below)  # fmt: skip
     yield case("a last image that nobody has labelled", "path,label\ni/0.png,cat\ni/1.png,dog\ni/2.png,\n", *FOUR, counts=EACH, notes=("names an image and no class",))  # fmt: skip
+    yield case("a last image by number that nobody has labelled", "id,label\n0,cat\n1,dog\n2,cat\n3,dog\n4,\n", *(f"i/{n}.png" for n in range(5)), counts=PAIRS, notes=("1 line names an image and no class",))  # fmt: skip
     yield case("last images by number that nobody has labelled", "id,label\n0,cat\n1,dog\n2,cat\n3,dog\n4,\n5,\n6,\n", *(f"i/{n}.png" for n in range(7)), counts=PAIRS, notes=("3 lines name an image and no class",))  # fmt: skip
     choices = 'image,choice\ni/a.png,cat\ni/b.png,"{""choices"": [""cat"", ""dog""]}"\n'
     yield case("several choices of Label Studio in a cell", choices, error="column choice has several labels of an image, the first: cat, dog")  # fmt: skip

@@ -17,8 +17,8 @@ from visionlora.text import Doubt, in_words, listed
 
 _NUMBERED = re.compile(r"(.{0,40}[^\W\d_])[\W_]{0,2}(\d{1,2})\W?")
 _KNOWN = {*map(key_of, (*LABELS_ANYWHERE, *PLURALS))}
-_NO_NAME = re.compile(r"-?\d*\.\d+(e-?\d+)?", re.IGNORECASE)
-"""A share of a class, not the name of one."""
+_NUMERIC = re.compile(r"-?\d*\.?\d+(e-?\d+)?", re.IGNORECASE)
+"""A share of a class, or a count of votes for it, not the name of one."""
 _SHOWN = 4
 
 
@@ -64,7 +64,7 @@ def with_numbered_labels(path: Path, rows: Rows, several: bool) -> Rows:
 
 def _places(first: Sequence[str], body: Body) -> list[int]:
     """The columns whose names are one of labels with a number behind it, and the one without; [] where they
-    are fewer than two, or hold 0 and 1 (a column for each class) or shares."""
+    are fewer than two, or hold 0 and 1 (a column for each class), shares, or counts of votes."""
     by_stem: dict[str, dict[int, int]] = defaultdict(dict)
     plain = {key_of(name): place for place, name in enumerate(first)}
     for place, name in enumerate(first):
@@ -77,10 +77,9 @@ def _places(first: Sequence[str], body: Body) -> list[int]:
             continue
         places = [*([plain[stem]] if stem in plain else []), *(columns[one] for one in sorted(columns))]
         filled = [place for place in places if any(_filled(row, [place]) for row in body)]
-        named = all(
-            share(body, place, is_switch) < 1 and not share(body, place, _is_share) for place in filled
-        )
-        if len(places) > 1 and filled and named:
+        if any(all(share(body, place, test) == 1 for place in filled) for test in (is_switch, _is_numeric)):
+            continue
+        if len(places) > 1 and filled:
             return places
     return []
 
@@ -95,8 +94,8 @@ def _stem(name: str) -> str:
     return key_of(match[1]) if match else ""
 
 
-def _is_share(cell: str) -> bool:
-    return _NO_NAME.fullmatch(cell) is not None
+def _is_numeric(cell: str) -> bool:
+    return _NUMERIC.fullmatch(cell) is not None
 
 
 def _filled(row: Sequence[str], places: Sequence[int]) -> list[str]:

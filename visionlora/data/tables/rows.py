@@ -223,14 +223,14 @@ def _holds_rows(field: str, delimiter: str) -> bool:
 
 def _without_titles(rows: list[tuple[int, list[str]]]) -> tuple[int, int]:
     """The first row and the one behind the last without those at the top and at the bottom that have one
-    field where most others have several: titles, ``(2 rows)``. One that names an image is none."""
+    field where most others have several: titles, ``(2 rows)``. A name alone is an image without a label."""
     several = [sum(map(bool, row)) > 1 for _, row in rows]
     if sum(several) <= len(rows) / 2:
         return 0, len(rows)
     start, below = several.index(True), several[::-1].index(True)
-    last = " ".join(field for _, row in rows[len(rows) - below :] for field in row).casefold()
-    named = any(suffix in last for suffix in SUFFIXES)
-    return start if start < _TITLES else 0, len(rows) - (0 if named or below > _FOOTNOTES else below)
+    last = ["".join(row).casefold() for _, row in rows[len(rows) - below :]]
+    told = all(" " in text and not any(suffix in text for suffix in SUFFIXES) for text in last)
+    return start if start < _TITLES else 0, len(rows) - (below if told and below <= _FOOTNOTES else 0)
 
 
 def _lines(text: str) -> list[str]:
