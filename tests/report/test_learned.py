@@ -20,7 +20,7 @@ from visionlora.report.runs import RunRow, best_run, write_runs_csv
 from visionlora.report.summary import summary_table
 from visionlora.report.tables import sweep_table
 
-LORA = {"family": "lora", "rank": 8, "alpha": 8.0, "targets": ["auto"]}
+LORA = {"family": "lora", "rank": 8, "alpha": 8.0, "rank_pattern": {}, "targets": ["auto"]}
 
 
 @pytest.fixture

@@ -88,7 +88,8 @@ def test_logits_are_kept_with_many_classes_and_the_divergence_counts_less_then()
     many = Matching.of(options, SimpleNamespace(classes=16, old_outputs=1000), SingleLabel(), [])  # type: ignore[arg-type]
     assert (many.weight, many.logits) == (1, 10)
     assert [options.logits_for(classes, "single_label") for classes in (1, 15, 16, 142)] == [0, 0, 10, 10]
-    assert [options.logits_for(16, "single_label", rank) for rank in (8, 15, 16, 64)] == [10, 10, 30, 30]
+    weights = [options.logits_for(16, "single_label", rank) for rank in (8, 15, 16, 31, 32, 64)]
+    assert weights == [10, 10, 30, 30, 100, 100]
     assert options.logits_for(15, "single_label", 16) == 0
     assert options.logits_for(142, MultiLabel.name, 16) == 0
     assert RetentionConfig(logits=2.0).logits_for(1, MultiLabel.name) == 2

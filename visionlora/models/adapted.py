@@ -26,6 +26,7 @@ from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import named_sites
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.settings import AUTO
+from visionlora.adapters.targets import chosen_sites
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import growth_modules, growth_parameters, growths
 from visionlora.frozen.quantised import packed_weights
@@ -123,8 +124,10 @@ def adapt(
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
     _check_start(model, lora, only_blocks)
     with _in_options():
-        chosen = with_rank(lora, head.kind, len(classes), several)
-        placed = _placed(chosen, backbone)
+        placed = _placed(lora, backbone)
+        where = backbone.model, placed.targets, placed.exclude, head.trained
+        last = head.layer if not only_blocks and head.layer in chosen_sites(*where) else None
+        chosen, placed = (with_rank(one, head.kind, len(classes), several, last) for one in (lora, placed))
     quantised = _quantised(backbone, head, model, placed)
     base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
     with _in_options():

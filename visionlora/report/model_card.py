@@ -48,7 +48,8 @@ def model_card(
         f"- classes: {_names(classes, 20)}",
         *_earlier(metrics.get("earlier")),
         f"- head: `{metrics['head']}`",
-        f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets {code(', '.join(lora['targets']))}",
+        f"- rank {lora['rank']}{_by_layer(lora['rank_pattern'])}, alpha {lora['alpha']:g}, targets "
+        f"{code(', '.join(lora['targets']))}",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
         f"in {counted(metrics['steps'], 'step')} on {counted(metrics['images']['train'], 'image')}, "
         f"seed {metrics['seed']}",
@@ -78,6 +79,11 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _by_layer(ranks: Mapping[str, int]) -> str:
+    """The ranks of single layers, in brackets."""
+    return f" ({', '.join(f'{code(name)}: {rank}' for name, rank in ranks.items())})" if ranks else ""
 
 
 def _weights(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:

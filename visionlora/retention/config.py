@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from visionlora.models.automatic_rank import MANY_CLASSES, RANK_OF_MANY
+from visionlora.models.automatic_rank import MANY_CLASSES
 from visionlora.options import Section, option
 
 INVERSION = 5e11
 """Multiplications of one forward pass of each image that is optimised, added up: two cores take about a
 minute for its 24 steps forward and back, at half the size."""
 FEWEST_INVERTED = 32
+_LOGITS = ((32, 100.0), (16, 30.0), (0, 10.0))
+"""Rank from which on the logits have this weight."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class RetentionConfig(Section):
     )  # fmt: skip
     logits: float | str = option(
         "auto",
-        "weight of how far logits on anchors move; auto: 10 from 16 classes on, 30 with rank 16, else 0",
+        "weight of how far logits on anchors move; auto: 0 below 16 classes, else 10 to 100, by the rank",
         words=("auto",), at_least=0, at_most=1e6,
     )  # fmt: skip
     temperature: float = option(1.0, "temperature of the distillation loss", at_least=1e-3, at_most=1e6)
@@ -137,14 +139,15 @@ class RetentionConfig(Section):
     def logits_for(self, classes: int, task: str, rank: int = 0) -> float:
         """The weight of how far the logits move, for that many trained classes and LoRA of that rank.
 
-        ``auto`` is what was measured with many classes; with one it keeps no more. A higher rank learns as
-        much under a larger weight, and forgets less (docs/forgetting.md).
+        ``auto`` is what was measured with many classes; with one it keeps no more. A higher rank, of all
+        layers or of the last one, learns as much under a larger weight, and forgets less
+        (docs/forgetting.md).
         """
         if not isinstance(self.logits, str):
             return self.logits
         if classes < MANY_CLASSES or task != "single_label":
             return 0.0
-        return 30.0 if rank >= RANK_OF_MANY else 10.0
+        return next(weight for least, weight in _LOGITS if rank >= least)
 
     def weight_for(self, outputs: int, logits: float = 0.0) -> float:
         """The distillation's weight for a network of that many outputs, beside that weight of the logits.

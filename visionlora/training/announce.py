@@ -37,6 +37,7 @@ _DISTILLED = (
 """Options of ``retention`` about the distillation; the others are about measuring and choosing."""
 _CHOSEN = ("root", "budget", "least_learned", "strengths")
 _OF_RANK = ("rank", "alpha")
+_PATTERNS = ("rank_pattern", "alpha_pattern")
 _SAID = ("lora.", "optimizer.lr", "retention.")
 """Beginnings of the options whose values no other line says."""
 _STARTS_OF_STD = (AUTO, "default", "gaussian", "orthogonal")
@@ -113,16 +114,24 @@ def decided_options(
     families = [FAMILIES[family] for family in config.lora.families]
     without = {f"lora.{name}" for name in _OF_RANK if all(name in family.unused for family in families)}
     no_adapters = not adapted_layers(adapted.network)
+    found = filled_in(asked, config)
+    if config.lora.rank_pattern != asked.lora.rank_pattern:
+        found |= {f"lora.{name}": dict(getattr(config.lora, name)) for name in _PATTERNS}
     return {
         name: value
-        for name, value in filled_in(asked, config).items()
+        for name, value in found.items()
         if name not in without and not (no_adapters and name.startswith("lora."))
     }
 
 
 def announce_decided(decided: Mapping[str, Any], notices: Notices) -> None:
     """Say what :func:`decided_options` holds where it changes what is learned and no other line says it."""
-    if values := [f"{name}={_short(value)}" for name, value in decided.items() if name.startswith(_SAID)]:
+    values = [
+        f"{name}={_short(value)}"
+        for name, value in decided.items()
+        if name.startswith(_SAID) and not isinstance(value, dict)
+    ]
+    if values:
         notices.say(f"decided: {', '.join(values)}")
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from visionlora.adapters import active_adapters, adapted_layers
-from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.parameter_groups import learning_rate_factor
 from visionlora.adapters.settings import AUTO
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
@@ -27,7 +26,7 @@ from visionlora.data.tables.several_labels import require_several
 from visionlora.device import choose_device, give_back_freed_memory, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models.adapted import AdaptedNetwork, adapt
-from visionlora.models.automatic_rank import MANY_CLASSES, RANK_OF_MANY
+from visionlora.models.automatic_rank import describe_rank
 from visionlora.notices import Notices
 from visionlora.report.progress import progress
 from visionlora.retention.anchors import anchor_stream, retention_loader
@@ -181,9 +180,9 @@ def set_up(
 def _decided(config: RunConfig, adapted: AdaptedNetwork, notices: Notices) -> RunConfig:
     """The settings with the values that depend on the head and on the classes."""
     several, cache, new = config.separator is not None, config.cache, adapted.head.kind == "new"
-    higher = config.lora.rank == AUTO and adapted.lora.rank == RANK_OF_MANY
-    if higher and not is_learned(config.lora.init) and adapted_layers(adapted.network):
-        notices.say(f"adapters have rank {RANK_OF_MANY}: {MANY_CLASSES} classes or more (lora.rank=auto)")
+    ranks = describe_rank(config.lora, adapted.lora)
+    if ranks and adapted_layers(adapted.network):
+        notices.say(ranks)
     optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
     if config.augment.mixes:
         notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
