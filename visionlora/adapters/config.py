@@ -65,7 +65,7 @@ class LoraConfig:
         "lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all), or a list of families"
     )
     rank: int | Literal["auto"] = _option(
-        8, "rank of a layer's update; train's auto: 8, and LoRA's 16 from 16 single-label classes on",
+        8, "rank of an update; train's auto: 8; with 16 known classes and more the last layer's is up to 64",
         words=(AUTO,), at_least=1, at_most=MOST_RANK, also=("r", "lora_r"),
     )  # fmt: skip
     alpha: float | Literal["auto"] = _option(
