@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Left
+from tests.conftest import Left, Train
 from visionlora.command import compose, explain_composition
 from visionlora.paths import shipped
 from visionlora.settings import keys_of
@@ -210,6 +210,15 @@ def task(config):
 sys.argv = ["visionlora merge", "adapter=x", "output=y.pth"]
 launch(task, COMMAND)
 """
+
+
+def test_a_training_has_its_log_after_another_command_in_the_same_process(
+    command: Callable[..., Left], train: Train, images: Path
+) -> None:
+    assert command("evaluate", "adapter=nothing", f"data.root={images}").code == 2
+    left, run = train("trainer.max_steps=1")
+    assert left.code == 0, left.err
+    assert "visionlora" in (run / "train.log").read_text(encoding="utf-8")
 
 
 def test_of_what_libraries_log_only_errors_reach_the_terminal() -> None:
