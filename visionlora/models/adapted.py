@@ -30,7 +30,7 @@ from visionlora.adapters.targets import chosen_sites
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import growth_modules, growth_parameters, growths
 from visionlora.frozen.quantised import packed_weights
-from visionlora.models.automatic_rank import with_rank
+from visionlora.models.automatic_rank import CHOSEN, with_rank
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
@@ -127,7 +127,8 @@ def adapt(
         placed = _placed(lora, backbone)
         where = backbone.model, placed.targets, placed.exclude, head.trained
         last = head.layer if not only_blocks and head.layer in chosen_sites(*where) else None
-        chosen, placed = (with_rank(one, head.kind, len(classes), several, last) for one in (lora, placed))
+        chosen = with_rank(lora, head.kind, len(classes), several, last)
+        placed = replace(placed, **{name: getattr(chosen, name) for name in CHOSEN})
     quantised = _quantised(backbone, head, model, placed)
     base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
     with _in_options():

@@ -18,10 +18,11 @@ RANK_OF_LAST = 64
 """The highest rank of the last layer. Each class needs a direction of its own there: with 16 for 142 classes
 0.82 was learned, with 64 and the same weights 0.92, and no more forgotten (docs/forgetting.md)."""
 
+CHOSEN = ("rank", "alpha", "rank_pattern", "alpha_pattern")
+"""The settings that :func:`with_rank` may change."""
 
-def with_rank(
-    lora: LoraConfig, head: str, classes: int, several: bool, last: str | None = None
-) -> LoraConfig:
+
+def with_rank(lora: LoraConfig, head: str, classes: int, several: bool, last: str | None) -> LoraConfig:
     """The adapters with the numbers that ``auto`` stands for.
 
     The rank is that of a learned start where there is one. Else it is 8, but where LoRA alone, without

@@ -22,7 +22,7 @@ from tests.data.corpus.case import (
     tables,
 )
 
-EIGHT = many("i/img_000{}.png", count=8)
+NUMBERED = many("i/img_000{}.png", count=8)
 SAID = ("ranges of the numbers in the names of images",)
 FOUR = ("i/0.png", "i/1.png", "i/2.png", "i/3.png")
 case = tables("wide")
@@ -45,15 +45,15 @@ def _ranges() -> Iterator[Case]:
         ("frames,label", "{}-{},{}"), ("Bilder;Klasse", "{}\u2013{};{}"), ("image range\tlabel", "{} - {}\t{}"), ("from,to,label", "{}.0,{}.0,{}"),
     ):  # fmt: skip
         text = "\n".join((head, form.format(0, 3, "cat"), form.format(4, 7, "dog"))).encode()
-        yield Case(f"wide: ranges in {head}, like {form}", both(EIGHT, called(text, "t.csv")), root="t.csv", counts=TWO, notes=SAID)  # fmt: skip
+        yield Case(f"wide: ranges in {head}, like {form}", both(NUMBERED, called(text, "t.csv")), root="t.csv", counts=TWO, notes=SAID)  # fmt: skip
     plain = b"from,to,label\n0,3,cat\n4,7,dog\n"
     yield Case("wide: a table of ranges beside images", both(many("images/{}.jpg", count=8), called(plain, "labels.csv")), counts=TWO, notes=SAID)  # fmt: skip
     yield Case("wide: a table of ranges in annotations", both(many("images/{}.jpg", count=8), called(plain, "annotations/labels.csv")), counts=TWO, notes=SAID)  # fmt: skip
-    yield Case("wide: a table of ranges with splits", both(EIGHT, called(b"from,to,label,split\n0,1,cat,train\n2,3,cat,val\n4,5,dog,train\n6,7,dog,val\n", "t.csv")), root="t.csv", counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given")  # fmt: skip
-    yield Case("wide: ranges that leave images out", both(EIGHT, called(b"from,to,label\n0,1,cat\n6,9,dog\n", "t.csv")), root="t.csv", counts=PAIRS, notes=SAID)  # fmt: skip
-    yield Case("wide: a range without images", both(EIGHT, called(plain + b"90,99,fox\n", "t.csv")), root="t.csv", counts=TWO, notes=("no image has a number in the range of line 4",))  # fmt: skip
-    yield Case("wide: ranges that overlap", both(EIGHT, called(b"from,to,label\n0,4,cat\n4,7,dog\n", "t.csv")), root="t.csv", error="is already in line 2, as 'cat'")  # fmt: skip
-    yield Case("wide: ranges that overlap with several labels", both(EIGHT, called(b"from,to,label\n0,4,cat\n4,7,dog\n", "t.csv")), root="t.csv", options={"separator": "auto"}, notes=("1 of 8 images have several labels",))  # fmt: skip
+    yield Case("wide: a table of ranges with splits", both(NUMBERED, called(b"from,to,label,split\n0,1,cat,train\n2,3,cat,val\n4,5,dog,train\n6,7,dog,val\n", "t.csv")), root="t.csv", counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given")  # fmt: skip
+    yield Case("wide: ranges that leave images out", both(NUMBERED, called(b"from,to,label\n0,1,cat\n6,9,dog\n", "t.csv")), root="t.csv", counts=PAIRS, notes=SAID)  # fmt: skip
+    yield Case("wide: a range without images", both(NUMBERED, called(plain + b"90,99,fox\n", "t.csv")), root="t.csv", counts=TWO, notes=("no image has a number in the range of line 4",))  # fmt: skip
+    yield Case("wide: ranges that overlap", both(NUMBERED, called(b"from,to,label\n0,4,cat\n4,7,dog\n", "t.csv")), root="t.csv", error="is already in line 2, as 'cat'")  # fmt: skip
+    yield Case("wide: ranges that overlap with several labels", both(NUMBERED, called(b"from,to,label\n0,4,cat\n4,7,dog\n", "t.csv")), root="t.csv", options={"separator": "auto"}, notes=("1 of 8 images have several labels",))  # fmt: skip
     unclear = "columns from and to are ranges of numbers, and the images are not called by numbers"
     yield Case("wide: ranges of two videos", both(many("a/{}.png", "b/{}.png"), called(plain, "t.csv")), root="t.csv", error=unclear)  # fmt: skip
     yield Case("wide: ranges of images with names", both(files(*IMAGES), called(plain, "t.csv")), root="t.csv", error=unclear)  # fmt: skip
